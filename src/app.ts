@@ -1,0 +1,142 @@
+import { filePath, openDatabase } from "./store/database.ts";
+import { chatStore } from "./store/chats.ts";
+import { ledger } from "./store/ledger.ts";
+import { lockDatabase, type ServerLock } from "./store/lock.ts";
+import { messageStore } from "./store/messages.ts";
+import { runStore } from "./store/runs.ts";
+import { type TokenStore, tokenStore } from "./store/tokens.ts";
+import { type Config, secretsOf } from "./config/config.ts";
+import { coderAuthenticator } from "./auth/coder.ts";
+import { firstOf, staticAuthenticator } from "./auth/authenticators.ts";
+import { type Clock, type IdGenerator, randomIds, systemClock } from "./domain/clock.ts";
+import type { Authenticator } from "./domain/principal.ts";
+import type { App } from "./http/context.ts";
+import { createHttp } from "./http/server.ts";
+import { StreamGate } from "./http/stream_gate.ts";
+import { modelCall } from "./models/call.ts";
+import { modelCatalog } from "./models/catalog.ts";
+import { createLogger, type Logger } from "./observe/log.ts";
+import { createMask } from "./observe/mask.ts";
+import { recoverRuns } from "./runs/recovery.ts";
+import { Runs } from "./runs/runs.ts";
+
+/** What a test may replace. */
+export interface Overrides {
+  clock?: Clock;
+  ids?: IdGenerator;
+  /** Takes the log lines. */
+  write?: (line: string) => void;
+  /** Milliseconds between two words of the demo model. */
+  demoPaceMs?: number;
+}
+
+/** A running Parley, without its listener. */
+export interface Parley {
+  app: App;
+  log: Logger;
+  tokens: TokenStore;
+  /** Ends runs and closes the database. */
+  close(): Promise<void>;
+}
+
+/** Words of the demo model come at the pace of a fast reader. */
+const DEMO_PACE = 30;
+
+/**
+ * Wires all parts: the only place that knows them all.
+ * @throws {UsageError} where the database cannot be used.
+ */
+export async function createApp(
+  config: Config,
+  migrations: string,
+  overrides: Overrides = {},
+): Promise<Parley> {
+  const { clock = systemClock, ids = randomIds } = overrides;
+  const mask = createMask(secretsOf(config));
+  const log = createLogger({
+    level: config.logLevel,
+    format: config.logFormat,
+    clock,
+    mask,
+    write: overrides.write ?? writeToStderr,
+  });
+  const file = filePath(config.database.url);
+  const lock: ServerLock | undefined = file === undefined ? undefined : await lockDatabase(file);
+  const db = await openDatabase({ ...config.database, migrations }).catch((error) => {
+    lock?.release();
+    throw error;
+  });
+
+  const chats = chatStore(db);
+  const messages = messageStore(db);
+  const runRecords = runStore(db);
+  const tokens = tokenStore(db, clock, ids);
+  const catalog = modelCatalog({
+    providers: config.providers,
+    clock,
+    log,
+    demoPaceMs: overrides.demoPaceMs ?? DEMO_PACE,
+  });
+  await recoverRuns({ runs: runRecords, clock, ids, log });
+  const runs = new Runs({
+    chats,
+    messages,
+    runs: runRecords,
+    ledger: ledger(db),
+    catalog,
+    call: modelCall({ clock, mask, stallMs: config.limits.stallMs }),
+    clock,
+    ids,
+    log,
+    systemPrompt: config.systemPrompt,
+    titleModel: config.titleModel,
+    deadlineMs: config.limits.runMs,
+  });
+  const app = createHttp({
+    chats,
+    messages,
+    runs,
+    catalog,
+    authenticator: authenticators(config, tokens, clock),
+    streams: new StreamGate(config.limits),
+    clock,
+    ids,
+    log,
+    limits: config.limits,
+    corsOrigins: config.corsOrigins,
+    hosts: allowedHosts(config),
+    ping: () => db.read("SELECT 1"),
+  });
+  return {
+    app,
+    log,
+    tokens,
+    async close() {
+      await runs.close();
+      await db.close();
+      lock?.release();
+    },
+  };
+}
+
+function authenticators(config: Config, tokens: TokenStore, clock: Clock): Authenticator {
+  return firstOf([
+    staticAuthenticator(config.tokens),
+    tokens,
+    ...(config.coderUrl === undefined ? [] : [coderAuthenticator(config.coderUrl, clock)]),
+  ]);
+}
+
+/** On loopback only names of this machine are good: any other was made by a foreign page's DNS. */
+function allowedHosts({ listen, allowedHosts }: Config): ReadonlySet<string> | undefined {
+  const loopback = ["localhost", "127.0.0.1", "[::1]"];
+  if ("unix" in listen) return undefined;
+  const isLoopback = /^(localhost|127\.|::1$)/.test(listen.host);
+  return isLoopback
+    ? new Set([...loopback, ...allowedHosts.map((h) => h.toLowerCase())])
+    : undefined;
+}
+
+function writeToStderr(line: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+}

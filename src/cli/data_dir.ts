@@ -1,0 +1,16 @@
+import { UsageError } from "../domain/errors.ts";
+
+/**
+ * Makes the data folder where it is missing, for its owner alone.
+ * @throws {UsageError} where that cannot be.
+ */
+export function ensureDataDir(path: string): void {
+  try {
+    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new UsageError(`The data folder ${path} cannot be made: ${(error as Error).message}`);
+  }
+  if (!Deno.statSync(path).isDirectory) {
+    throw new UsageError(`The data folder ${path} is not a folder.`);
+  }
+}

@@ -1,0 +1,158 @@
+import type { RunEvent } from "./event.ts";
+import type { Json } from "./json.ts";
+import type { Part, ReasoningPart, TextPart, ToolPart } from "./message.ts";
+
+/**
+ * Builds an answer's parts from a run's events, one event at a time. The same code serves a live
+ * run, a replayed log and the recovery after a crash, so history always equals the stream.
+ */
+export class Assembly {
+  readonly #parts: Part[] = [];
+  readonly #texts = new Map<string, TextPart>();
+  readonly #reasonings = new Map<string, ReasoningPart>();
+  readonly #tools = new Map<string, { part: ToolPart; inputText: string }>();
+
+  /** Takes the next event. Events of unknown blocks are ignored: a log is never refused. */
+  apply(event: RunEvent): void {
+    switch (event.type) {
+      case "step-start":
+        this.#texts.clear();
+        this.#reasonings.clear();
+        this.#parts.push({ type: "step-start" });
+        break;
+      case "text-start":
+        this.#texts.set(event.id, this.#push({ type: "text", text: "", state: "streaming" }));
+        break;
+      case "text-delta": {
+        const part = this.#texts.get(event.id);
+        if (part) part.text += event.text;
+        break;
+      }
+      case "text-end":
+        finish(this.#texts.get(event.id), event);
+        break;
+      case "reasoning-start": {
+        const part = this.#push<ReasoningPart>({ type: "reasoning", text: "", state: "streaming" });
+        if (event.providerMetadata) part.providerMetadata = event.providerMetadata;
+        this.#reasonings.set(event.id, part);
+        break;
+      }
+      case "reasoning-delta": {
+        const part = this.#reasonings.get(event.id);
+        if (part) part.text += event.text;
+        break;
+      }
+      case "reasoning-end":
+        finish(this.#reasonings.get(event.id), event);
+        break;
+      case "source-url":
+      case "source-document":
+      case "file":
+        this.#push({ ...event });
+        break;
+      default:
+        this.#applyTool(event);
+    }
+  }
+
+  #applyTool(event: RunEvent): void {
+    switch (event.type) {
+      case "tool-input-start":
+        this.#openTool(event.toolCallId, event.toolName, event.providerExecuted);
+        break;
+      case "tool-input-delta": {
+        const tool = this.#tools.get(event.toolCallId);
+        if (tool) tool.inputText += event.text;
+        break;
+      }
+      case "tool-input": {
+        const { part } = this.#tools.get(event.toolCallId) ??
+          this.#openTool(event.toolCallId, event.toolName, event.providerExecuted);
+        part.state = "input-available";
+        part.input = event.input;
+        if (event.providerMetadata) part.callProviderMetadata = event.providerMetadata;
+        break;
+      }
+      case "tool-input-error": {
+        const { part } = this.#tools.get(event.toolCallId) ??
+          this.#openTool(event.toolCallId, event.toolName, event.providerExecuted);
+        part.state = "output-error";
+        part.input = event.input;
+        part.errorText = event.errorText;
+        break;
+      }
+      case "tool-output":
+        this.#closeTool(event.toolCallId, { output: event.output });
+        break;
+      case "tool-output-error":
+        this.#closeTool(event.toolCallId, { errorText: event.errorText });
+        break;
+    }
+  }
+
+  /**
+   * The parts so far. With `ended`, blocks that were cut off are closed as they are: text keeps what
+   * arrived, a tool call without its whole input keeps the text of it.
+   */
+  parts(options: { ended: boolean }): Part[] {
+    if (!options.ended) return structuredClone(this.#parts);
+    for (const part of this.#parts) {
+      if (part.type === "text" || part.type === "reasoning") part.state = "done";
+    }
+    for (const { part, inputText } of this.#tools.values()) {
+      if (part.state === "input-streaming") {
+        part.state = "output-error";
+        part.input = inputText;
+        part.errorText = "The run ended before the tool call was complete.";
+      }
+    }
+    return structuredClone(this.#parts.filter((part) => !isEmptyText(part)));
+  }
+
+  #push<P extends Part>(part: P): P {
+    this.#parts.push(part);
+    return part;
+  }
+
+  #openTool(toolCallId: string, toolName: string, providerExecuted: true | undefined) {
+    const part = this.#push<ToolPart>({
+      type: "dynamic-tool",
+      toolName,
+      toolCallId,
+      state: "input-streaming",
+      ...(providerExecuted && { providerExecuted }),
+    });
+    const tool = { part, inputText: "" };
+    this.#tools.set(toolCallId, tool);
+    return tool;
+  }
+
+  #closeTool(toolCallId: string, result: { output: Json } | { errorText: string }): void {
+    const tool = this.#tools.get(toolCallId);
+    if (!tool) return;
+    tool.part.state = "output" in result ? "output-available" : "output-error";
+    Object.assign(tool.part, result);
+  }
+}
+
+function finish(
+  part: TextPart | ReasoningPart | undefined,
+  event: Extract<RunEvent, { type: "text-end" | "reasoning-end" }>,
+): void {
+  if (!part) return;
+  part.state = "done";
+  if (event.providerMetadata) {
+    part.providerMetadata = { ...part.providerMetadata, ...event.providerMetadata };
+  }
+}
+
+function isEmptyText(part: Part): boolean {
+  return part.type === "text" && part.text === "";
+}
+
+/** The parts that a whole log adds up to. */
+export function assemble(events: Iterable<RunEvent>, options: { ended: boolean }): Part[] {
+  const assembly = new Assembly();
+  for (const event of events) assembly.apply(event);
+  return assembly.parts(options);
+}

@@ -1,0 +1,107 @@
+import type { FinishReason, ProviderMetadata } from "./event.ts";
+import type { Json, JsonObject } from "./json.ts";
+import type { Usage } from "./usage.ts";
+
+/** Who said it. */
+export type Role = "system" | "user" | "assistant";
+
+/**
+ * One part of a message: the AI SDK 5+ `UIMessage` part, which every protocol's form is rendered
+ * from. Tool calls are `dynamic-tool` parts. Parts of unknown type are kept as they came.
+ */
+export type Part =
+  | TextPart
+  | ReasoningPart
+  | ToolPart
+  | SourceUrlPart
+  | SourceDocumentPart
+  | FilePart
+  | StepStartPart
+  | UnknownPart;
+
+export interface TextPart {
+  type: "text";
+  text: string;
+  state?: "streaming" | "done";
+  providerMetadata?: ProviderMetadata;
+}
+
+export interface ReasoningPart {
+  type: "reasoning";
+  text: string;
+  state?: "streaming" | "done";
+  providerMetadata?: ProviderMetadata;
+}
+
+/** A tool call with, once there is one, its result. */
+export interface ToolPart {
+  type: "dynamic-tool";
+  toolName: string;
+  toolCallId: string;
+  state: "input-streaming" | "input-available" | "output-available" | "output-error";
+  input?: Json;
+  output?: Json;
+  errorText?: string;
+  providerExecuted?: boolean;
+  callProviderMetadata?: ProviderMetadata;
+}
+
+export interface SourceUrlPart {
+  type: "source-url";
+  sourceId: string;
+  url: string;
+  title?: string;
+  providerMetadata?: ProviderMetadata;
+}
+
+export interface SourceDocumentPart {
+  type: "source-document";
+  sourceId: string;
+  mediaType: string;
+  title: string;
+  filename?: string;
+  providerMetadata?: ProviderMetadata;
+}
+
+/** A file; `url` may be a `data:` URL. */
+export interface FilePart {
+  type: "file";
+  mediaType: string;
+  url: string;
+  filename?: string;
+  providerMetadata?: ProviderMetadata;
+}
+
+export interface StepStartPart {
+  type: "step-start";
+}
+
+/** A part that Parley does not know: kept whole, sent back as it came, never sent to a model. */
+export interface UnknownPart {
+  type: `data-${string}` | `unknown-${string}`;
+  value: JsonObject;
+}
+
+/** How an assistant's message came to its end; a user's message is always `completed`. */
+export type MessageStatus = "completed" | "stopped" | "interrupted" | "failed";
+
+/** A message in the one neutral form in which it is stored. */
+export interface Message {
+  /** What clients call it; unique among the messages of one branch. */
+  id: string;
+  role: Role;
+  parts: Part[];
+  /** What a client put beside the parts, kept as it came: v4 annotations, v5+ metadata. */
+  metadata: JsonObject;
+  status: MessageStatus;
+  model: string | null;
+  finishReason: FinishReason | null;
+  usage: Usage | null;
+  /** Milliseconds since the Unix epoch. */
+  createdAt: number;
+}
+
+/** The text of a message: its text parts, joined. */
+export function messageText(message: Pick<Message, "parts">): string {
+  return message.parts.map((part) => part.type === "text" ? part.text : "").join("");
+}

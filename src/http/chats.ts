@@ -1,0 +1,109 @@
+import { type Chat, DEFAULT_TITLE } from "../domain/chat.ts";
+import { AppError } from "../domain/errors.ts";
+import type { ChatCursor } from "../domain/ports.ts";
+import { parseWith, readJson } from "./body.ts";
+import type { App, HttpParts, RequestContext } from "./context.ts";
+import { notFound } from "./failure.ts";
+import { createChatSchema, listChatsSchema, updateChatSchema } from "./schemas.ts";
+
+/** Listing, making, naming and deleting chats. */
+export function chatRoutes(app: App, parts: HttpParts): void {
+  const { chats, runs, clock, ids, limits } = parts;
+
+  app.get("/api/v2/chats", async (c) => {
+    const failure = "Invalid query";
+    const query = parseWith(listChatsSchema, c.req.query(), failure);
+    const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
+    const { limit } = query;
+    const found = await chats.list(c.var.principal.id, {
+      // One more than asked for tells whether there is a next page.
+      ...(limit !== undefined && { limit: limit + 1 }),
+      ...(after && { after }),
+    });
+    const page = limit === undefined ? found : found.slice(0, limit);
+    const last = page.at(-1);
+    if (limit !== undefined && found.length > limit && last) {
+      c.header(
+        "link",
+        `</api/v2/chats?limit=${limit}&cursor=${encodeCursor(last)}>; rel="next"`,
+      );
+    }
+    return c.json(page.map(toJson));
+  });
+
+  app.post("/api/v2/chats", async (c) => {
+    const failure = "Failed to decode chat";
+    const body = await readJson(c.req.raw, limits.bodyBytes, failure);
+    const { title } = body === undefined ? {} : parseWith(createChatSchema, body, failure);
+    const now = clock.now();
+    const chat: Chat = {
+      id: ids.uuid(),
+      ownerId: c.var.principal.id,
+      title: title?.trim().toWellFormed() ?? DEFAULT_TITLE,
+      leafKey: null,
+      createdAt: now,
+      updatedAt: now,
+    };
+    await chats.create(chat, { titled: title !== undefined });
+    c.header("location", `/api/v2/chats/${chat.id}`);
+    return c.json(toJson(chat), 201);
+  });
+
+  app.get("/api/v2/chats/:chat", async (c) => c.json(toJson(await ownChat(c, parts))));
+
+  app.patch("/api/v2/chats/:chat", async (c) => {
+    const { id, ownerId } = await ownChat(c, parts);
+    const failure = "Failed to decode chat";
+    const body = await readJson(c.req.raw, limits.bodyBytes, failure);
+    const { title } = parseWith(updateChatSchema, body, failure);
+    const chat = await chats.rename(ownerId, id, title.trim().toWellFormed(), clock.now());
+    if (!chat) throw notFound();
+    return c.json(toJson(chat));
+  });
+
+  app.delete("/api/v2/chats/:chat", async (c) => {
+    const { id, ownerId } = await ownChat(c, parts);
+    await runs.stopChat(id);
+    if (!await chats.delete(ownerId, id)) throw notFound();
+    return c.body(null, 204);
+  });
+}
+
+/**
+ * The chat that the path names.
+ * @throws {AppError} `bad_request` for no UUID; `not_found` for another's chat or none.
+ */
+export async function ownChat(c: RequestContext, { chats }: HttpParts): Promise<Chat> {
+  const id = c.req.param("chat") ?? "";
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) {
+    throw new AppError("bad_request", `Invalid UUID ${JSON.stringify(id.slice(0, 100))}.`, {
+      detail: "Expected the id of a chat in the path.",
+      validations: [{ field: "chat", detail: "Expected a UUID" }],
+    });
+  }
+  const chat = await chats.get(c.var.principal.id, id.toLowerCase());
+  if (!chat) throw notFound();
+  return chat;
+}
+
+function toJson(chat: Chat) {
+  return {
+    id: chat.id,
+    created_at: new Date(chat.createdAt).toISOString(),
+    updated_at: new Date(chat.updatedAt).toISOString(),
+    title: chat.title,
+  };
+}
+
+function encodeCursor({ updatedAt, id }: ChatCursor): string {
+  return `${updatedAt.toString(36)}.${id}`;
+}
+
+function decodeCursor(cursor: string): ChatCursor {
+  const match = /^([0-9a-z]{1,11})\.([0-9a-f-]{36})$/.exec(cursor);
+  if (match) return { updatedAt: parseInt(match[1]!, 36), id: match[2]! };
+  throw new AppError("bad_request", "Invalid query", {
+    detail: "cursor: Expected a cursor out of a Link header",
+    validations: [{ field: "cursor", detail: "Expected a cursor out of a Link header" }],
+  });
+}

@@ -1,0 +1,39 @@
+import type { Context, Hono } from "hono";
+import type { Clock, IdGenerator } from "../domain/clock.ts";
+import type { ChatStore, MessageStore } from "../domain/ports.ts";
+import type { Authenticator, Principal } from "../domain/principal.ts";
+import type { Limits } from "../config/config.ts";
+import type { ModelCatalog } from "../models/catalog.ts";
+import type { Logger } from "../observe/log.ts";
+import type { Runs } from "../runs/runs.ts";
+import type { StreamGate } from "./stream_gate.ts";
+
+/** What the routes need. */
+export interface HttpParts {
+  chats: ChatStore;
+  messages: MessageStore;
+  runs: Runs;
+  catalog: ModelCatalog;
+  authenticator: Authenticator;
+  streams: StreamGate;
+  clock: Clock;
+  ids: IdGenerator;
+  log: Logger;
+  limits: Limits;
+  corsOrigins: string[];
+  /** Host names that a request may give; undefined where any may be. */
+  hosts: ReadonlySet<string> | undefined;
+  /** Resolves when the database answers. */
+  ping: () => Promise<unknown>;
+}
+
+/** What the middleware leaves for the routes. */
+export interface Env {
+  Variables: { requestId: string; principal: Principal };
+}
+
+/** The app that routes are added to. */
+export type App = Hono<Env>;
+
+/** A request on its way. */
+export type RequestContext = Context<Env>;

@@ -1,0 +1,97 @@
+/** What requests and responses hold: the same schemas validate and document. */
+import { z } from "zod";
+
+/** The longest title of a chat, in characters. */
+export const TITLE_LENGTH = 200;
+
+/** A time of Coder's API: RFC 3339 in UTC. */
+const time = z.iso.datetime().meta({ example: "2026-11-23T09:30:00.000Z" });
+
+/** `codersdk.Chat` of the seed. */
+export const chatSchema = z.object({
+  id: z.uuid(),
+  created_at: time,
+  updated_at: time,
+  title: z.string(),
+}).meta({ id: "Chat" });
+
+const title = z.string()
+  .refine((value) => value.trim() !== "", "Expected a title, found only white space")
+  .refine((value) => value.length <= TITLE_LENGTH, `Expected at most ${TITLE_LENGTH} characters`)
+  // deno-lint-ignore no-control-regex
+  .refine((value) => !/[\u0000-\u001f\u007f]/.test(value), "Expected no control characters")
+  .meta({ minLength: 1, maxLength: TITLE_LENGTH, description: "What the chat is called." });
+
+/** `POST /chats`: no body, an empty one, or this. */
+export const createChatSchema = z.object({ title: title.optional() }).meta({
+  id: "CreateChatRequest",
+});
+
+/** `PATCH /chats/{chat}`. */
+export const updateChatSchema = z.object({ title }).meta({ id: "UpdateChatRequest" });
+
+/** The query of `GET /chats`. */
+export const listChatsSchema = z.object({
+  limit: z.string().regex(/^\d{1,4}$/, "Expected a whole number from 1 to 500")
+    .transform(Number).pipe(z.number().min(1).max(500)).optional()
+    .meta({ type: "integer", minimum: 1, maximum: 500, description: "At most so many chats." }),
+  cursor: z.string().min(1).max(200).optional()
+    .meta({ description: "Where to go on, out of the `Link` header of the page before." }),
+});
+
+/** `POST /chats/{chat}/messages`; the message itself is decoded by `src/wire`. */
+export const createMessageSchema = z.object({
+  message: z.record(z.string(), z.unknown()).meta({
+    description: "The user's message, in the form of AI SDK 4: `content`, `parts`, or both.",
+  }),
+  model: z.string().min(1).max(200).meta({ description: "The id of a model." }),
+  thinking: z.boolean().optional().meta({
+    description: "Asks for reasoning. A model that cannot reason just answers.",
+  }),
+}).meta({ id: "CreateChatMessageRequest" });
+
+/** `GET /deployment/llms`. */
+export const modelsSchema = z.object({
+  models: z.array(
+    z.object({ id: z.string(), display_name: z.string(), provider: z.string() }).meta({
+      id: "LanguageModel",
+    }),
+  ),
+}).meta({ id: "LanguageModelConfig" });
+
+/** `GET /users/me`: the fields of Coder's user that Parley knows. */
+export const userSchema = z.object({
+  id: z.uuid(),
+  username: z.string(),
+  name: z.string(),
+}).meta({ id: "User" });
+
+/** `GET /buildinfo`. */
+export const buildInfoSchema = z.object({
+  version: z.string(),
+  external_url: z.string(),
+}).meta({ id: "BuildInfoResponse" });
+
+/** Every error. */
+export const failureSchema = z.object({
+  message: z.string().meta({ description: "What went wrong, for a person." }),
+  detail: z.string().optional(),
+  validations: z.array(z.object({ field: z.string(), detail: z.string() })).optional(),
+}).meta({ id: "Response" });
+
+const openObject = z.record(z.string(), z.unknown());
+
+/** A message as `GET …/messages` lists it: AI SDK 4's form. */
+export const messageSchema = z.object({
+  id: z.string(),
+  role: z.enum(["user", "assistant", "system"]),
+  createdAt: time,
+  content: z.string(),
+  parts: z.array(z.looseObject({
+    type: z.enum(["text", "reasoning", "tool-invocation", "source", "file", "step-start"]),
+  })),
+  annotations: z.array(z.unknown()).optional(),
+  reasoning: z.string().optional(),
+  toolInvocations: z.array(openObject).optional(),
+  experimental_attachments: z.array(openObject).optional(),
+}).meta({ id: "Message" });

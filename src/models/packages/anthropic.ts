@@ -1,0 +1,8 @@
+import { createAnthropic } from "@ai-sdk/anthropic";
+import type { LanguageModelV4 } from "@ai-sdk/provider";
+import type { PackageOptions } from "../provider.ts";
+
+/** Anthropic's Messages API. */
+export function anthropic({ apiKey, baseUrl }: PackageOptions): (id: string) => LanguageModelV4 {
+  return createAnthropic({ apiKey, ...(baseUrl !== undefined && { baseURL: baseUrl }) });
+}

@@ -1,0 +1,16 @@
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import type { LanguageModelV4 } from "@ai-sdk/provider";
+import type { PackageOptions } from "../provider.ts";
+
+/** Any server that speaks OpenAI's chat completions. */
+export function compatible(
+  { name, apiKey, baseUrl = "" }: PackageOptions,
+): (id: string) => LanguageModelV4 {
+  const provider = createOpenAICompatible({
+    name,
+    baseURL: baseUrl,
+    includeUsage: true,
+    ...(apiKey !== "" && { apiKey }),
+  });
+  return (id) => provider.chatModel(id);
+}

@@ -1,0 +1,142 @@
+import type { LoggedEvent, RunEvent } from "../domain/event.ts";
+import type { RunRecord } from "../domain/ports.ts";
+
+/** Events that were published together. */
+export interface Segment {
+  /** The numbers of its first and last event. */
+  first: number;
+  last: number;
+  events: RunEvent[];
+  /** What encoders made of the whole segment: made once, sent to every subscriber. */
+  encoded: Map<object, Uint8Array>;
+}
+
+/** Reads the log of a run from the database, for a position that memory no longer holds. */
+export type LogReader = (runId: string, after: number) => Promise<LoggedEvent[]>;
+
+/** How much of its log a run keeps in memory, in characters of JSON, by rough count. */
+const MEMORY = 256 * 1024;
+
+/** A run that this process makes, as subscribers see it: what was published, and what comes. */
+export class LiveRun {
+  /** The number of the last published event. */
+  head = 0;
+  /** True once the last event is published. */
+  ended = false;
+  readonly #segments: Segment[] = [];
+  #size = 0;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(readonly record: RunRecord, readonly readLog: LogReader) {}
+
+  /** Takes events that are in the database and tells every subscriber. */
+  publish(events: RunEvent[], ended: boolean): void {
+    if (this.ended) return;
+    if (events.length > 0) {
+      const segment = segmentOf(this.head + 1, events);
+      this.head = segment.last;
+      this.#segments.push(segment);
+      this.#size += sizeOf(segment);
+      while (this.#size > MEMORY && this.#segments.length > 1) {
+        this.#size -= sizeOf(this.#segments.shift()!);
+      }
+    }
+    this.ended = ended;
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  /**
+   * Joins behind the event `after`; 0 for the whole run. What was published before and what comes
+   * after are one sequence: nothing falls between. `onChange` is called whenever there is more.
+   */
+  subscribe(after: number, onChange: () => void): Subscription {
+    this.#listeners.add(onChange);
+    return new Subscription(this, after, () => this.#listeners.delete(onChange));
+  }
+
+  /** The published segment behind `position`, cut to it; undefined where memory has it no more. */
+  segmentAfter(position: number): Segment | undefined {
+    const segments = this.#segments;
+    const first = segments[0];
+    if (!first || position + 1 < first.first) return undefined;
+    // A subscriber that keeps up wants the newest one.
+    let index = segments.length - 1;
+    while (segments[index]!.first > position + 1) index--;
+    const segment = segments[index]!;
+    if (segment.first === position + 1) return segment;
+    return segmentOf(position + 1, segment.events.slice(position + 1 - segment.first));
+  }
+}
+
+/** One reader of a run. It holds a position and nothing else, so a slow one costs no memory. */
+export class Subscription {
+  #position: number;
+  #reading = false;
+
+  constructor(
+    readonly run: LiveRun,
+    after: number,
+    /** Leaves. The run goes on. */
+    readonly close: () => void,
+  ) {
+    this.#position = after;
+  }
+
+  /** True once every event was taken. */
+  get done(): boolean {
+    return this.run.ended && this.#position >= this.run.head;
+  }
+
+  /**
+   * The next segment, or undefined where there is none yet. A promise where it has to be read from
+   * the database.
+   */
+  take(): Segment | Promise<Segment | undefined> | undefined {
+    if (this.#reading || this.#position >= this.run.head) return undefined;
+    const segment = this.run.segmentAfter(this.#position);
+    if (!segment) return this.#read();
+    this.#position = segment.last;
+    return segment;
+  }
+
+  async #read(): Promise<Segment | undefined> {
+    this.#reading = true;
+    try {
+      const logged = await this.run.readLog(this.run.record.id, this.#position);
+      const first = logged[0];
+      if (!first) return undefined;
+      const segment = segmentOf(first.seq, logged.map(({ event }) => event));
+      this.#position = segment.last;
+      return segment;
+    } finally {
+      this.#reading = false;
+    }
+  }
+}
+
+function segmentOf(first: number, events: RunEvent[]): Segment {
+  return { first, last: first + events.length - 1, events, encoded: new Map() };
+}
+
+function sizeOf(segment: Segment): number {
+  let size = 0;
+  for (const event of segment.events) size += 48 + textLength(event);
+  return size;
+}
+
+function textLength(event: RunEvent): number {
+  switch (event.type) {
+    case "text-delta":
+    case "reasoning-delta":
+    case "tool-input-delta":
+      return event.text.length;
+    case "file":
+      return event.url.length;
+    case "tool-input":
+      return JSON.stringify(event.input).length;
+    case "tool-output":
+      return JSON.stringify(event.output).length;
+    default:
+      return 64;
+  }
+}

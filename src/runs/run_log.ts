@@ -1,0 +1,143 @@
+import { setImmediate } from "node:timers";
+import type { Clock } from "../domain/clock.ts";
+import type { RunEvent } from "../domain/event.ts";
+import type { EventGroup, RunEnding, RunStore } from "../domain/ports.ts";
+import type { LiveRun } from "./live_run.ts";
+
+/** Told when a group could not be stored: the runs in it go no further. */
+export type OnStorageFailure = (runs: LiveRun[], error: unknown) => void;
+
+/** Milliseconds between two tries to store an ending that could not be stored. */
+const RETRY = 1_000;
+
+interface Pending {
+  events: RunEvent[];
+  ending: RunEnding | undefined;
+  stored: PromiseWithResolvers<void>;
+}
+
+/**
+ * The durable log: events are stored, then published, never the other way round.
+ *
+ * Events of all runs are gathered until the next turn of the event loop, so that what one network
+ * read brought is one write, and a hundred runs share it.
+ */
+export class RunLog {
+  readonly #store: RunStore;
+  readonly #clock: Clock;
+  readonly #onFailure: OnStorageFailure;
+  readonly #closed = new AbortController();
+  readonly #broken = new WeakSet<LiveRun>();
+  readonly #appended = new WeakMap<LiveRun, number>();
+  #pending = new Map<LiveRun, Pending>();
+  #scheduled = false;
+
+  constructor(store: RunStore, clock: Clock, onFailure: OnStorageFailure) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#onFailure = onFailure;
+  }
+
+  /** Adds an event to the run's log. It is published once it is stored. */
+  append(run: LiveRun, event: RunEvent): void {
+    if (!this.#broken.has(run)) this.#pendingOf(run).events.push(event);
+  }
+
+  /**
+   * Adds the run's ending, behind its events. Resolves once it would survive a power cut and is
+   * published. Where it cannot be stored it is tried again until it can, or until `close`, which
+   * rejects it and leaves it to the recovery of the next start.
+   */
+  async end(run: LiveRun, ending: RunEnding): Promise<void> {
+    const pending = this.#pendingOf(run);
+    pending.ending = ending;
+    try {
+      await pending.stored.promise;
+    } catch {
+      await this.#storeLate(ending);
+    }
+  }
+
+  /** Gives up endings that cannot be stored. */
+  close(): void {
+    this.#closed.abort();
+  }
+
+  async #storeLate(ending: RunEnding): Promise<void> {
+    for (;;) {
+      await this.#clock.sleep(RETRY, this.#closed.signal);
+      try {
+        await this.#store.append([], [ending]);
+        return await this.#store.durable();
+      } catch {
+        // The failure was reported when it came; it is only waited for here.
+      }
+    }
+  }
+
+  #pendingOf(run: LiveRun): Pending {
+    let pending = this.#pending.get(run);
+    if (!pending) {
+      pending = { events: [], ending: undefined, stored: Promise.withResolvers() };
+      pending.stored.promise.catch(() => {});
+      this.#pending.set(run, pending);
+    }
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(() => this.#flush());
+    }
+    return pending;
+  }
+
+  async #flush(): Promise<void> {
+    const group = this.#pending;
+    this.#pending = new Map();
+    const endings = [...group.values()].flatMap(({ ending }) => ending ? [ending] : []);
+    const failure = await this.#store.append(this.#number(group), endings).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    if (failure) this.#fail(group, failure.error);
+    else this.#publish(group);
+    if (this.#pending.size > 0) setImmediate(() => this.#flush());
+    else this.#scheduled = false;
+  }
+
+  #number(group: Map<LiveRun, Pending>): EventGroup[] {
+    const groups: EventGroup[] = [];
+    for (const [run, { events }] of group) {
+      if (events.length === 0) continue;
+      const last = this.#appended.get(run) ?? run.head;
+      groups.push({ runId: run.record.id, first: last + 1, events });
+      this.#appended.set(run, last + events.length);
+    }
+    return groups;
+  }
+
+  #publish(group: Map<LiveRun, Pending>): void {
+    const ended = new Map<LiveRun, Pending>();
+    for (const [run, pending] of group) {
+      if (pending.ending) ended.set(run, pending);
+      else run.publish(pending.events, false);
+    }
+    if (ended.size === 0) return;
+    // The others' next group need not wait for the disk.
+    this.#store.durable().then(
+      () => {
+        for (const [run, { events, stored }] of ended) {
+          run.publish(events, true);
+          stored.resolve();
+        }
+      },
+      (error) => this.#fail(ended, error),
+    );
+  }
+
+  #fail(group: Map<LiveRun, Pending>, error: unknown): void {
+    for (const [run, { stored }] of group) {
+      this.#broken.add(run);
+      stored.reject(error);
+    }
+    this.#onFailure([...group.keys()], error);
+  }
+}

@@ -1,0 +1,133 @@
+import { type Client, createClient, type InStatement, type ResultSet } from "@libsql/client";
+import { drizzle, type LibSQLDatabase } from "drizzle-orm/libsql";
+import { migrate } from "drizzle-orm/libsql/migrator";
+import { UsageError } from "../domain/errors.ts";
+import { Durability } from "./durability.ts";
+import { storageError } from "./failure.ts";
+
+/** One SQL statement with its values. */
+export type Statement = InStatement;
+
+/** How to reach the database. */
+export interface DatabaseOptions {
+  /** `file:/path`, `libsql://host`, `https://host` or `http://host`. */
+  url: string;
+  /** For a remote one. */
+  token?: string | undefined;
+  /** The folder of drizzle's migrations. */
+  migrations: string;
+  /** How long a write waits for another program's lock, in milliseconds. */
+  busyTimeoutMs?: number;
+}
+
+/**
+ * The database: the only door to libSQL. Every method throws `AppError` with a storage code.
+ *
+ * A local file is used by one connection, and each call to it is synchronous under its promise, so
+ * `write` is a transaction that nothing can come between.
+ */
+export interface Database {
+  /** drizzle over the same connection, for queries off the hot path. */
+  readonly orm: LibSQLDatabase;
+  /** Runs one query. */
+  read(statement: Statement): Promise<ResultSet>;
+  /** Runs the statements as one transaction: all or none. */
+  write(statements: Statement[]): Promise<ResultSet[]>;
+  /**
+   * Resolves once every write so far would survive a power cut: what `synchronous=FULL` promises,
+   * but without stopping the event loop for the disk.
+   */
+  durable(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the database and brings its tables up to date.
+ * @throws {UsageError} in one line where it cannot be opened, is corrupt, cannot be written, or
+ * is in use by another Parley.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const file = filePath(options.url);
+  let client: Client | undefined;
+  try {
+    client = createClient({
+      url: options.url,
+      ...(options.token !== undefined && { authToken: options.token }),
+      ...(file !== undefined && { concurrency: 1, timeout: options.busyTimeoutMs ?? 2_000 }),
+      intMode: "number",
+    });
+    if (file !== undefined) {
+      // One fsync a transaction would stop the event loop: `durable` does it beside the loop.
+      await client.executeMultiple("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
+    }
+    const orm = drizzle(client);
+    await migrate(orm, { migrationsFolder: options.migrations });
+    const durability = file === undefined ? undefined : new Durability(file);
+    await durability?.sync();
+    return connect(client, orm, durability);
+  } catch (error) {
+    client?.close();
+    throw new UsageError(openFailure(error, file ?? options.url), { cause: error });
+  }
+}
+
+function connect(
+  client: Client,
+  orm: LibSQLDatabase,
+  durability: Durability | undefined,
+): Database {
+  return {
+    orm,
+    async read(statement) {
+      try {
+        return await client.execute(statement);
+      } catch (error) {
+        throw storageError(error);
+      }
+    },
+    async write(statements) {
+      try {
+        return await client.batch(statements, "write");
+      } catch (error) {
+        throw storageError(error);
+      }
+    },
+    async durable() {
+      try {
+        await durability?.sync();
+      } catch (error) {
+        throw storageError(error);
+      }
+    },
+    async close() {
+      await durability?.sync().catch(() => {});
+      durability?.close();
+      client.close();
+    },
+  };
+}
+
+/** The path of a local database, or undefined for a remote one. */
+export function filePath(url: string): string | undefined {
+  return url.startsWith("file:") ? url.slice("file:".length).replace(/^\/\/(?=\/)/, "") : undefined;
+}
+
+function openFailure(error: unknown, where: string): string {
+  const text = error instanceof Error
+    ? `${error.message} ${String(error.cause ?? "")}`
+    : String(error);
+  if (/NOTADB|CORRUPT|malformed/.test(text)) {
+    return `The database ${where} is damaged or is no database. Move it away or restore a copy.`;
+  }
+  if (/READONLY|readonly/.test(text)) return `The database ${where} is read-only.`;
+  if (/SQLITE_FULL/.test(text)) return `The disk of the database ${where} is full.`;
+  if (/SQLITE_BUSY|locked/.test(text)) return `The database ${where} is locked by another program.`;
+  if (/Unable to open|CANTOPEN/.test(text)) {
+    return `The database ${where} cannot be opened: its folder is missing or not accessible.`;
+  }
+  return `The database ${where} cannot be used: ${firstLine(text)}`;
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0]!.slice(0, 300);
+}

@@ -1,0 +1,110 @@
+/** The tables. A change here becomes a migration by `deno task db:generate`. */
+import { sql } from "drizzle-orm";
+import {
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
+
+/** Conversations. `leaf_key` is the newest message of the active branch. */
+export const chats = sqliteTable("chats", {
+  id: text().primaryKey(),
+  ownerId: text("owner_id").notNull(),
+  title: text().notNull(),
+  /** True once a person chose the title, so that a generated one never replaces it. */
+  titled: integer({ mode: "boolean" }).notNull().default(false),
+  leafKey: text("leaf_key"),
+  createdAt: integer("created_at").notNull(),
+  updatedAt: integer("updated_at").notNull(),
+}, (t) => [index("chats_by_owner").on(t.ownerId, t.updatedAt, t.id)]);
+
+/** Messages in neutral form, a tree by `parent_key`. `key` is ours, `id` is the clients'. */
+export const messages = sqliteTable(
+  "messages",
+  {
+    key: text().primaryKey(),
+    chatId: text("chat_id").notNull().references(() => chats.id, { onDelete: "cascade" }),
+    id: text().notNull(),
+    parentKey: text("parent_key"),
+    role: text().$type<"system" | "user" | "assistant">().notNull(),
+    parts: text().notNull(),
+    metadata: text().notNull(),
+    status: text().$type<"completed" | "stopped" | "interrupted" | "failed">().notNull(),
+    model: text(),
+    finishReason: text("finish_reason"),
+    usage: text(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (t) => [index("messages_by_id").on(t.chatId, t.id), index("messages_by_parent").on(t.parentKey)],
+);
+
+/** The making of one answer. At most one live run a chat: the unique index says so. */
+export const runs = sqliteTable("runs", {
+  id: text().primaryKey(),
+  chatId: text("chat_id").notNull().references(() => chats.id, { onDelete: "cascade" }),
+  ownerId: text("owner_id").notNull(),
+  /** The stored key of the message that it answers. */
+  promptKey: text("prompt_key").notNull(),
+  /** The id of the assistant's message that it makes. */
+  messageId: text("message_id").notNull(),
+  model: text().notNull(),
+  state: text().$type<"running" | "completed" | "stopped" | "interrupted" | "failed">().notNull(),
+  /** The failure as JSON, where it failed. */
+  failure: text(),
+  createdAt: integer("created_at").notNull(),
+  endedAt: integer("ended_at"),
+}, (t) => [
+  uniqueIndex("runs_live").on(t.chatId).where(sql`state = 'running'`),
+  index("runs_by_chat").on(t.chatId, t.createdAt),
+  index("runs_by_state").on(t.state).where(sql`state = 'running'`),
+  index("runs_by_end").on(t.endedAt),
+]);
+
+/** A run's log: a row holds the events `seq` to `last_seq` as a JSON array. */
+export const events = sqliteTable("events", {
+  runId: text("run_id").notNull(),
+  seq: integer().notNull(),
+  lastSeq: integer("last_seq").notNull(),
+  data: text().notNull(),
+}, (t) => [primaryKey({ columns: [t.runId, t.seq] })]);
+
+/** The ledger: one row for every request to a provider, opened before it and closed after it. */
+export const attempts = sqliteTable("attempts", {
+  id: text().primaryKey(),
+  /** Null for a title, which belongs to a chat and to no run. */
+  runId: text("run_id"),
+  chatId: text("chat_id").notNull(),
+  ownerId: text("owner_id").notNull(),
+  kind: text().$type<"answer" | "title" | "retry">().notNull(),
+  provider: text().notNull(),
+  model: text().notNull(),
+  startedAt: integer("started_at").notNull(),
+  /** Milliseconds from the start to the first content. */
+  firstTokenMs: integer("first_token_ms"),
+  endedAt: integer("ended_at"),
+  outcome: text().$type<"open" | "completed" | "stopped" | "interrupted" | "failed">().notNull(),
+  failureClass: text("failure_class"),
+  inputTokens: integer("input_tokens").notNull().default(0),
+  outputTokens: integer("output_tokens").notNull().default(0),
+  cachedTokens: integer("cached_tokens").notNull().default(0),
+  reasoningTokens: integer("reasoning_tokens").notNull().default(0),
+  estimated: integer({ mode: "boolean" }).notNull().default(false),
+}, (t) => [
+  index("attempts_by_chat").on(t.chatId, t.startedAt),
+  index("attempts_by_owner").on(t.ownerId, t.startedAt),
+  index("attempts_open").on(t.outcome).where(sql`outcome = 'open'`),
+]);
+
+/** Tokens of users, as SHA-256 only. */
+export const tokens = sqliteTable("tokens", {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  username: text().notNull(),
+  hash: text().notNull().unique(),
+  createdAt: integer("created_at").notNull(),
+  /** Null for one that never expires. */
+  expiresAt: integer("expires_at"),
+});
