@@ -90,6 +90,7 @@ export async function createApp(
     log,
     systemPrompt: config.systemPrompt,
     titleModel: config.titleModel,
+    outputTokens: config.limits.outputTokens,
     deadlineMs: config.limits.runMs,
   });
   const app = createHttp({

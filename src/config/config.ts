@@ -30,6 +30,7 @@ export interface Limits {
   messageChars: number;
   streams: number;
   streamsPerUser: number;
+  outputTokens: number | undefined;
   runMs: number;
   stallMs: number;
   keepAliveMs: number;
@@ -76,6 +77,7 @@ export function readConfig({ flags, env, readFile }: ConfigSources): Config {
       messageChars: value("limits.message_chars"),
       streams: value("limits.streams"),
       streamsPerUser: value("limits.streams_per_user"),
+      outputTokens: value("limits.output_tokens"),
       runMs: 1000 * value<number>("limits.run_seconds"),
       stallMs: 1000 * value<number>("limits.stall_seconds"),
       keepAliveMs: 1000 * value<number>("limits.keep_alive_seconds"),

@@ -143,6 +143,14 @@ export const SETTINGS = [
   limit("message_chars", 400_000, 100, 10_000_000, "The longest text of a message."),
   limit("streams", 2_000, 1, 100_000, "Open answer streams in all."),
   limit("streams_per_user", 200, 1, 100_000, "Open answer streams of one user."),
+  {
+    key: "limits.output_tokens",
+    env: "PARLEY_LIMIT_OUTPUT_TOKENS",
+    schema: whole(1, 10_000_000),
+    expected: "a whole number from 1 to 10000000",
+    description:
+      "The most tokens that a model may answer with; by default the provider's own limit.",
+  },
   limit("run_seconds", 3_600, 1, 86_400, "The longest that a run may take."),
   limit("stall_seconds", 120, 1, 3_600, "The longest that a provider may send nothing."),
   limit("keep_alive_seconds", 15, 1, 300, "How often a silent stream shows that it lives."),

@@ -20,7 +20,14 @@ const title = z.string()
   .refine((value) => value.length <= TITLE_LENGTH, `Expected at most ${TITLE_LENGTH} characters`)
   // deno-lint-ignore no-control-regex
   .refine((value) => !/[\u0000-\u001f\u007f]/.test(value), "Expected no control characters")
-  .meta({ minLength: 1, maxLength: TITLE_LENGTH, description: "What the chat is called." });
+  .meta({
+    minLength: 1,
+    maxLength: TITLE_LENGTH,
+    // What the refinements above say, for who reads the document.
+    pattern: "^[^\\u0000-\\u001f\\u007f]*[^\\s\\u0000-\\u001f\\u007f][^\\u0000-\\u001f\\u007f]*$",
+    description: "What the chat is called.",
+    example: "Sorting a list in Go",
+  });
 
 /** `POST /chats`: no body, an empty one, or this. */
 export const createChatSchema = z.object({ title: title.optional() }).meta({
@@ -34,9 +41,18 @@ export const updateChatSchema = z.object({ title }).meta({ id: "UpdateChatReques
 export const listChatsSchema = z.object({
   limit: z.string().regex(/^\d{1,4}$/, "Expected a whole number from 1 to 500")
     .transform(Number).pipe(z.number().min(1).max(500)).optional()
-    .meta({ type: "integer", minimum: 1, maximum: 500, description: "At most so many chats." }),
+    .meta({
+      description: "At most so many chats. Without it, all of them.",
+      override: ({ jsonSchema }) => {
+        delete jsonSchema.pattern;
+        Object.assign(jsonSchema, { type: "integer", minimum: 1, maximum: 500 });
+      },
+    }),
   cursor: z.string().min(1).max(200).optional()
-    .meta({ description: "Where to go on, out of the `Link` header of the page before." }),
+    .meta({
+      pattern: "^[0-9a-z]{1,11}\\.[0-9a-f-]{36}$",
+      description: "Where to go on, out of the `Link` header of the page before.",
+    }),
 });
 
 /** `POST /chats/{chat}/messages`; the message itself is decoded by `src/wire`. */

@@ -27,6 +27,8 @@ export interface RunsParts {
   log: Logger;
   systemPrompt: string | undefined;
   titleModel: string | undefined;
+  /** The most tokens of an answer; undefined for the provider's own limit. */
+  outputTokens: number | undefined;
   /** The longest that a run may take, in milliseconds. */
   deadlineMs: number;
 }
@@ -100,7 +102,7 @@ export class Runs {
   }
 
   async #trySend(request: SendRequest, model: CatalogModel): Promise<LiveRun | undefined> {
-    const { messages, runs, clock, ids, systemPrompt } = this.#parts;
+    const { messages, runs, clock, ids, systemPrompt, outputTokens } = this.#parts;
     const { chat } = request;
     const history = await messages.history(chat.ownerId, chat.id);
     const now = clock.now();
@@ -127,6 +129,7 @@ export class Runs {
       model,
       prompt: buildPrompt(plan.branch, { type: model.type, system: systemPrompt }),
       thinking: request.thinking,
+      ...(outputTokens !== undefined && { maxOutputTokens: outputTokens }),
     };
     const live = this.#start(run, step, attempt);
     // The provider is on its way already while the disk takes the message.
