@@ -3,7 +3,8 @@ import type { Attempt, AttemptEnd } from "./attempt.ts";
 import type { Chat } from "./chat.ts";
 import type { RunFailure } from "./errors.ts";
 import type { LoggedEvent, RunEvent } from "./event.ts";
-import type { Message, MessageStatus } from "./message.ts";
+import type { JsonObject } from "./json.ts";
+import type { Message, MessageStatus, Part } from "./message.ts";
 
 /** A message with its place in the chat's tree. */
 export interface StoredMessage extends Message {
@@ -39,17 +40,28 @@ export interface MessageStore {
   history(ownerId: string, chatId: string): Promise<StoredMessage[]>;
 }
 
-/** A run as the store knows it. */
-export interface RunRecord {
+/** What is known of a run from the moment it is asked for. */
+export interface RunIdentity {
   id: string;
   chatId: string;
   ownerId: string;
-  /** The stored key of the message that it answers. */
-  promptKey: string;
   /** The id of the assistant's message that it makes. */
   messageId: string;
   model: string;
   createdAt: number;
+}
+
+/** A run that has begun. */
+export interface RunRecord extends RunIdentity {
+  /** The stored key of the message that it answers. */
+  promptKey: string;
+}
+
+/** A send that may be repeated under its key. */
+export interface KeyedSend {
+  key: string;
+  /** SHA-256 of what was sent. */
+  hash: string;
 }
 
 /** All that is stored when a run begins, in one transaction. */
@@ -60,6 +72,14 @@ export interface RunBeginning {
   /** The chat's leaf that the decision was made on. */
   leafKey: string | null;
   attempt: Attempt;
+  lease: Lease;
+  keyed: KeyedSend | undefined;
+}
+
+/** The word of a process that it makes a run. */
+export interface Lease {
+  owner: string;
+  until: number;
 }
 
 /** All that is stored when a run ends, in one transaction. */
@@ -70,7 +90,7 @@ export interface RunEnding {
   endedAt: number;
   /** The answer; null where nothing was said. */
   message: StoredMessage | null;
-  /** Null where the run's last attempt is closed already. */
+  /** The attempt that is still open; null where none is. */
   attempt: { id: string; end: AttemptEnd } | null;
 }
 
@@ -81,25 +101,76 @@ export interface EventGroup {
   events: RunEvent[];
 }
 
+/** A run that was asked for, with how it stands. */
+export interface FoundRun {
+  run: RunRecord;
+  state: "running" | MessageStatus;
+  /** The number of the last event in its log; 0 once the log has expired. */
+  lastSeq: number;
+}
+
 /** Runs and their logs. */
 export interface RunStore {
   /**
-   * Stores the message and opens the run. `busy`: the chat has a live run. `moved`: the chat has
-   * changed since `leafKey` was read, or is gone; nothing was stored in either case.
+   * Stores the message and opens the run. `busy`: the chat has a live run, or the send's key is
+   * known. `moved`: the chat has changed since `leafKey` was read, or is gone. Nothing was stored
+   * in either case.
    */
   begin(beginning: RunBeginning): Promise<"begun" | "busy" | "moved">;
   /** Appends the groups, then the endings, in one transaction. */
   append(groups: EventGroup[], endings: RunEnding[]): Promise<void>;
   /** The live run of a chat. */
-  live(ownerId: string, chatId: string): Promise<RunRecord | undefined>;
-  /** Every run that no one has ended. */
-  unfinished(): Promise<RunRecord[]>;
+  live(ownerId: string, chatId: string): Promise<FoundRun | undefined>;
+  /** The newest run of a chat. */
+  latest(ownerId: string, chatId: string): Promise<FoundRun | undefined>;
+  find(ownerId: string, runId: string): Promise<FoundRun | undefined>;
+  /** The answer that a run left, where it left one. */
+  answer(run: RunRecord): Promise<StoredMessage | undefined>;
+  /** Live runs whose lease ended before `time`, or are not `owner`'s where `time` is undefined. */
+  abandoned(owner: string, time: number | undefined): Promise<FoundRun[]>;
+  /** Takes over an abandoned run; false where another process was faster. */
+  takeOver(run: RunRecord, lease: Lease, time: number | undefined): Promise<boolean>;
+  /** Makes the leases of an owner's live runs longer; resolves to those that are still its own. */
+  renew(lease: Lease): Promise<string[]>;
   /** The log of a run behind `after`, in order, at most `limit` groups. */
   events(runId: string, after: number, limit: number): Promise<LoggedEvent[]>;
-  /** Removes logs of runs that ended before `time`. */
-  expire(time: number): Promise<void>;
+  /** Removes the logs of runs that ended before `time`. */
+  expireLogs(time: number): Promise<void>;
+  /** The run of a send with that key, and the hash of what was sent. */
+  keyed(chatId: string, key: string): Promise<{ runId: string; hash: string } | undefined>;
+  /** Forgets keys of before `time`. */
+  expireKeys(time: number): Promise<void>;
   /** Resolves once everything stored so far would survive a power cut. */
   durable(): Promise<void>;
+}
+
+/** A message that waits for the chat's live run to end. */
+export interface QueuedSend {
+  run: RunIdentity;
+  /** What was sent, as it will be answered. */
+  request: QueuedRequest;
+}
+
+/** What is kept of a send that waits. */
+export interface QueuedRequest {
+  message: { id: string; parts: Part[]; metadata: JsonObject };
+  thinking: boolean;
+}
+
+/** Messages that wait, by chat, in the order in which they came. */
+export interface QueueStore {
+  /** Stores the send; `full` where the chat has `limit` already, `repeated` where its key is known. */
+  add(
+    send: QueuedSend,
+    keyed: KeyedSend | undefined,
+    limit: number,
+  ): Promise<"added" | "full" | "repeated">;
+  list(ownerId: string, chatId: string): Promise<QueuedSend[]>;
+  first(chatId: string): Promise<QueuedSend | undefined>;
+  /** Removes a send that has not begun. */
+  remove(ownerId: string, chatId: string, runId: string): Promise<boolean>;
+  /** The chats that have sends waiting. */
+  chats(): Promise<string[]>;
 }
 
 /** The ledger of requests to providers. */

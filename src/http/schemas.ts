@@ -42,11 +42,10 @@ export const listChatsSchema = z.object({
   limit: z.string().regex(/^\d{1,4}$/, "Expected a whole number from 1 to 500")
     .transform(Number).pipe(z.number().min(1).max(500)).optional()
     .meta({
+      type: "integer",
+      minimum: 1,
+      maximum: 500,
       description: "At most so many chats. Without it, all of them.",
-      override: ({ jsonSchema }) => {
-        delete jsonSchema.pattern;
-        Object.assign(jsonSchema, { type: "integer", minimum: 1, maximum: 500 });
-      },
     }),
   cursor: z.string().min(1).max(200).optional()
     .meta({
@@ -69,7 +68,11 @@ export const createMessageSchema = z.object({
 /** `GET /deployment/llms`. */
 export const modelsSchema = z.object({
   models: z.array(
-    z.object({ id: z.string(), display_name: z.string(), provider: z.string() }).meta({
+    z.object({
+      id: z.string().meta({ description: "What a message names as its `model`." }),
+      display_name: z.string().meta({ description: "What to show a person." }),
+      provider: z.string(),
+    }).meta({
       id: "LanguageModel",
     }),
   ),
@@ -91,23 +94,56 @@ export const buildInfoSchema = z.object({
 /** Every error. */
 export const failureSchema = z.object({
   message: z.string().meta({ description: "What went wrong, for a person." }),
-  detail: z.string().optional(),
-  validations: z.array(z.object({ field: z.string(), detail: z.string() })).optional(),
+  detail: z.string().optional().meta({ description: "More of it: what was expected and found." }),
+  validations: z.array(z.object({ field: z.string(), detail: z.string() })).optional()
+    .meta({ description: "The fields of the request that were refused." }),
 }).meta({ id: "Response" });
 
-const openObject = z.record(z.string(), z.unknown());
+const toolInvocationSchema = z.object({
+  state: z.enum(["partial-call", "call", "result"]),
+  step: z.int().min(0).meta({ description: "In which step of the answer, from 0." }),
+  toolCallId: z.string(),
+  toolName: z.string(),
+  args: z.record(z.string(), z.unknown()),
+  result: z.unknown().optional().meta({ description: "With the state `result`." }),
+}).meta({ id: "ToolInvocation" });
+
+const attachmentSchema = z.object({
+  name: z.string().optional(),
+  contentType: z.string().optional(),
+  url: z.string(),
+}).meta({ id: "Attachment" });
+
+const partSchema = z.object({
+  type: z.enum(["text", "reasoning", "tool-invocation", "source", "file", "step-start"]),
+  text: z.string().optional().meta({ description: "Of a `text`." }),
+  reasoning: z.string().optional().meta({ description: "Of a `reasoning`." }),
+  details: z.array(z.object({
+    type: z.enum(["text", "redacted"]),
+    text: z.string().optional(),
+    signature: z.string().optional(),
+    data: z.string().optional(),
+  })).optional().meta({ description: "Of a `reasoning`, with the provider's signatures." }),
+  toolInvocation: toolInvocationSchema.optional().meta({ description: "Of a `tool-invocation`." }),
+  source: z.object({
+    sourceType: z.literal("url"),
+    id: z.string(),
+    url: z.string(),
+    title: z.string().optional(),
+  }).optional().meta({ description: "Of a `source`." }),
+  mimeType: z.string().optional().meta({ description: "Of a `file`." }),
+  data: z.string().optional().meta({ description: "Of a `file`: its bytes in base64." }),
+}).meta({ id: "Part" });
 
 /** A message as `GET …/messages` lists it: AI SDK 4's form. */
 export const messageSchema = z.object({
   id: z.string(),
   role: z.enum(["user", "assistant", "system"]),
   createdAt: time,
-  content: z.string(),
-  parts: z.array(z.looseObject({
-    type: z.enum(["text", "reasoning", "tool-invocation", "source", "file", "step-start"]),
-  })),
+  content: z.string().meta({ description: "All of its text." }),
+  parts: z.array(partSchema),
   annotations: z.array(z.unknown()).optional(),
-  reasoning: z.string().optional(),
-  toolInvocations: z.array(openObject).optional(),
-  experimental_attachments: z.array(openObject).optional(),
+  reasoning: z.string().optional().meta({ description: "All of its reasoning." }),
+  toolInvocations: z.array(toolInvocationSchema).optional(),
+  experimental_attachments: z.array(attachmentSchema).optional(),
 }).meta({ id: "Message" });

@@ -68,6 +68,8 @@ export function chatStore(db: Database): ChatStore {
           sql: `DELETE FROM events WHERE run_id IN (SELECT id FROM runs WHERE chat_id IN ${own})`,
           args,
         },
+        { sql: `DELETE FROM sends WHERE chat_id IN ${own}`, args },
+        { sql: `DELETE FROM queue WHERE chat_id IN ${own}`, args },
         { sql: `DELETE FROM runs WHERE chat_id IN ${own}`, args },
         { sql: `DELETE FROM messages WHERE chat_id IN ${own}`, args },
         { sql: "DELETE FROM chats WHERE id = ? AND owner_id = ?", args },

@@ -56,7 +56,8 @@ export function insertMessage(
   };
 }
 
-function toMessage(row: Row): StoredMessage {
+/** A row of the table as a message. */
+export function toMessage(row: Row): StoredMessage {
   const usage = row["usage"] as string | null;
   return {
     key: row["key"] as string,

@@ -1,13 +1,26 @@
 import type { Row } from "@libsql/client";
 import type { RunEvent } from "../domain/event.ts";
-import type { EventGroup, RunBeginning, RunEnding, RunRecord, RunStore } from "../domain/ports.ts";
+import type {
+  EventGroup,
+  FoundRun,
+  KeyedSend,
+  Lease,
+  RunBeginning,
+  RunEnding,
+  RunRecord,
+  RunStore,
+} from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
 import { isMissingRow, isUniqueViolation } from "./failure.ts";
 import { closeAttempt, openAttempt } from "./ledger.ts";
-import { insertMessage } from "./messages.ts";
+import { insertMessage, toMessage } from "./messages.ts";
 
 /** Runs and their logs in the database. */
 export function runStore(db: Database): RunStore {
+  const findOne = async (where: string, args: string[]): Promise<FoundRun | undefined> => {
+    const { rows } = await db.read({ sql: `${SELECT} WHERE ${where} LIMIT 1`, args });
+    return rows[0] && toFound(rows[0]);
+  };
   return {
     async begin(beginning) {
       try {
@@ -26,18 +39,49 @@ export function runStore(db: Database): RunStore {
       await db.write(statements);
     },
 
-    async live(ownerId, chatId) {
+    live: (ownerId, chatId) =>
+      findOne("chat_id = ? AND owner_id = ? AND state = 'running'", [chatId, ownerId]),
+
+    latest: (ownerId, chatId) =>
+      findOne("chat_id = ? AND owner_id = ? ORDER BY created_at DESC, rowid DESC", [
+        chatId,
+        ownerId,
+      ]),
+
+    find: (ownerId, runId) => findOne("id = ? AND owner_id = ?", [runId, ownerId]),
+
+    async answer(run) {
       const { rows } = await db.read({
-        sql: `SELECT ${COLUMNS} FROM runs
-              WHERE chat_id = ? AND owner_id = ? AND state = 'running'`,
-        args: [chatId, ownerId],
+        sql: "SELECT * FROM messages WHERE chat_id = ? AND id = ? AND parent_key = ?",
+        args: [run.chatId, run.messageId, run.promptKey],
       });
-      return rows[0] && toRun(rows[0]);
+      return rows[0] && toMessage(rows[0]);
     },
 
-    async unfinished() {
-      const { rows } = await db.read(`SELECT ${COLUMNS} FROM runs WHERE state = 'running'`);
-      return rows.map(toRun);
+    async abandoned(owner, time) {
+      const { rows } = await db.read({
+        sql: `${SELECT} WHERE state = 'running' AND ${ABANDONED}`,
+        args: [time ?? null, owner],
+      });
+      return rows.map(toFound);
+    },
+
+    async takeOver(run, lease, time) {
+      const [result] = await db.write([{
+        sql: `UPDATE runs SET lease_owner = ?, lease_until = ?
+              WHERE id = ? AND state = 'running' AND ${ABANDONED}`,
+        args: [lease.owner, lease.until, run.id, time ?? null, lease.owner],
+      }]);
+      return result?.rowsAffected === 1;
+    },
+
+    async renew(lease) {
+      const [result] = await db.write([{
+        sql: `UPDATE runs SET lease_until = ?
+              WHERE lease_owner = ? AND state = 'running' RETURNING id`,
+        args: [lease.until, lease.owner],
+      }]);
+      return result?.rows.map((row) => row["id"] as string) ?? [];
     },
 
     async events(runId, after, limit) {
@@ -53,50 +97,93 @@ export function runStore(db: Database): RunStore {
       }).filter(({ seq }) => seq > after);
     },
 
-    async expire(time) {
-      await db.write([{
-        sql: `DELETE FROM events WHERE run_id IN
-                (SELECT id FROM runs WHERE ended_at < ?)`,
-        args: [time],
-      }]);
+    async expireLogs(time) {
+      const expired = "logged AND ended_at < ?";
+      await db.write([
+        {
+          sql: `DELETE FROM events WHERE run_id IN (SELECT id FROM runs WHERE ${expired})`,
+          args: [time],
+        },
+        { sql: `UPDATE runs SET logged = 0 WHERE ${expired}`, args: [time] },
+      ]);
+    },
+
+    async keyed(chatId, key) {
+      const { rows } = await db.read({
+        sql: "SELECT run_id, hash FROM sends WHERE chat_id = ? AND key = ?",
+        args: [chatId, key],
+      });
+      const row = rows[0];
+      return row && { runId: row["run_id"] as string, hash: row["hash"] as string };
+    },
+
+    async expireKeys(time) {
+      await db.write([{ sql: "DELETE FROM sends WHERE created_at < ?", args: [time] }]);
     },
 
     durable: () => db.durable(),
   };
 }
 
-const COLUMNS = "id, chat_id, owner_id, prompt_key, message_id, model, created_at";
+const SELECT = `SELECT id, chat_id, owner_id, prompt_key, message_id, model, created_at, state,
+  (SELECT max(last_seq) FROM events WHERE run_id = runs.id) AS last_seq FROM runs`;
 
-function beginStatements({ run, message, leafKey, attempt }: RunBeginning): Statement[] {
-  // The run's prompt is looked up under the conditions of the decision: where they no longer hold
-  // it is null, which the table refuses, and the whole transaction with it.
+/** A live run is nobody's when its lease has ended; with no time given, when it is another's. */
+const ABANDONED = "CASE WHEN ?1 IS NULL THEN lease_owner <> ?2 ELSE lease_until < ?1 END";
+
+/** The statement that keeps a send's key, in the transaction of what it began. */
+export function insertKeyed(
+  keyed: KeyedSend,
+  run: { id: string; chatId: string; createdAt: number },
+): Statement {
+  return {
+    sql: "INSERT INTO sends (chat_id, key, hash, run_id, created_at) VALUES (?, ?, ?, ?, ?)",
+    args: [run.chatId, keyed.key, keyed.hash, run.id, run.createdAt],
+  };
+}
+
+function beginStatements(
+  { run, message, leafKey, attempt, lease, keyed }: RunBeginning,
+): Statement[] {
   return [
     ...(message ? [insertMessage(run.chatId, message)] : []),
-    {
-      sql:
-        `INSERT INTO runs (id, chat_id, owner_id, message_id, model, created_at, state, prompt_key)
-            VALUES (?, ?, ?, ?, ?, ?, 'running',
-              (SELECT m.key FROM messages m JOIN chats c ON c.id = m.chat_id
-               WHERE m.key = ? AND c.id = ? AND c.owner_id = ? AND c.leaf_key IS ?))`,
-      args: [
-        run.id,
-        run.chatId,
-        run.ownerId,
-        run.messageId,
-        run.model,
-        run.createdAt,
-        run.promptKey,
-        run.chatId,
-        run.ownerId,
-        leafKey,
-      ],
-    },
+    insertRun(run, leafKey, lease),
     openAttempt(attempt),
     {
       sql: "UPDATE chats SET leaf_key = ?, updated_at = max(updated_at, ?) WHERE id = ?",
       args: [run.promptKey, run.createdAt, run.chatId],
     },
+    { sql: "DELETE FROM queue WHERE run_id = ?", args: [run.id] },
+    ...(keyed ? [insertKeyed(keyed, run)] : []),
   ];
+}
+
+/**
+ * The run's prompt is looked up under the conditions of the decision: where they no longer hold it
+ * is null, which the table refuses, and the whole transaction with it.
+ */
+function insertRun(run: RunRecord, leafKey: string | null, lease: Lease): Statement {
+  return {
+    sql: `INSERT INTO runs (id, chat_id, owner_id, message_id, model, created_at, lease_owner,
+            lease_until, state, prompt_key)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running',
+            (SELECT m.key FROM messages m JOIN chats c ON c.id = m.chat_id
+             WHERE m.key = ? AND c.id = ? AND c.owner_id = ? AND c.leaf_key IS ?))`,
+    args: [
+      run.id,
+      run.chatId,
+      run.ownerId,
+      run.messageId,
+      run.model,
+      run.createdAt,
+      lease.owner,
+      lease.until,
+      run.promptKey,
+      run.chatId,
+      run.ownerId,
+      leafKey,
+    ],
+  };
 }
 
 function endStatements({ run, state, failure, endedAt, message, attempt }: RunEnding): Statement[] {
@@ -117,8 +204,7 @@ function endStatements({ run, state, failure, endedAt, message, attempt }: RunEn
       : []),
     ...(attempt ? [closeAttempt(attempt.id, attempt.end)] : []),
     {
-      sql:
-        "UPDATE runs SET state = ?, failure = ?, ended_at = ? WHERE id = ? AND state = 'running'",
+      sql: "UPDATE runs SET state = ?, failure = ?, ended_at = ? WHERE id = ? AND state = 'running'",
       args: [state, failure && JSON.stringify(failure), endedAt, run.id],
     },
   ];
@@ -139,14 +225,18 @@ function appendStatement(groups: EventGroup[]): Statement {
   };
 }
 
-function toRun(row: Row): RunRecord {
+function toFound(row: Row): FoundRun {
   return {
-    id: row["id"] as string,
-    chatId: row["chat_id"] as string,
-    ownerId: row["owner_id"] as string,
-    promptKey: row["prompt_key"] as string,
-    messageId: row["message_id"] as string,
-    model: row["model"] as string,
-    createdAt: row["created_at"] as number,
+    run: {
+      id: row["id"] as string,
+      chatId: row["chat_id"] as string,
+      ownerId: row["owner_id"] as string,
+      promptKey: row["prompt_key"] as string,
+      messageId: row["message_id"] as string,
+      model: row["model"] as string,
+      createdAt: row["created_at"] as number,
+    },
+    state: row["state"] as FoundRun["state"],
+    lastSeq: (row["last_seq"] as number | null) ?? 0,
   };
 }

@@ -56,12 +56,38 @@ export const runs = sqliteTable("runs", {
   failure: text(),
   createdAt: integer("created_at").notNull(),
   endedAt: integer("ended_at"),
+  /** The process that makes it, and until when its word is good. */
+  leaseOwner: text("lease_owner").notNull(),
+  leaseUntil: integer("lease_until").notNull(),
+  /** True while its log is kept. */
+  logged: integer({ mode: "boolean" }).notNull().default(true),
 }, (t) => [
   uniqueIndex("runs_live").on(t.chatId).where(sql`state = 'running'`),
   index("runs_by_chat").on(t.chatId, t.createdAt),
-  index("runs_by_state").on(t.state).where(sql`state = 'running'`),
-  index("runs_by_end").on(t.endedAt),
+  index("runs_by_lease").on(t.leaseUntil).where(sql`state = 'running'`),
+  index("runs_logged").on(t.endedAt).where(sql`logged`),
 ]);
+
+/** Messages that wait for the chat's live run to end. The run's id is given already. */
+export const queue = sqliteTable("queue", {
+  runId: text("run_id").primaryKey(),
+  chatId: text("chat_id").notNull().references(() => chats.id, { onDelete: "cascade" }),
+  ownerId: text("owner_id").notNull(),
+  messageId: text("message_id").notNull(),
+  /** The message, the model and the options of the send, as JSON. */
+  request: text().notNull(),
+  createdAt: integer("created_at").notNull(),
+}, (t) => [index("queue_by_chat").on(t.chatId, t.createdAt, t.runId)]);
+
+/** Sends with an `Idempotency-Key`, for a day: a repeat finds its run here. */
+export const sends = sqliteTable("sends", {
+  chatId: text("chat_id").notNull(),
+  key: text().notNull(),
+  /** SHA-256 of what was sent: the same key with another body is refused. */
+  hash: text().notNull(),
+  runId: text("run_id").notNull(),
+  createdAt: integer("created_at").notNull(),
+}, (t) => [primaryKey({ columns: [t.chatId, t.key] }), index("sends_by_time").on(t.createdAt)]);
 
 /** A run's log: a row holds the events `seq` to `last_seq` as a JSON array. */
 export const events = sqliteTable("events", {

@@ -25,23 +25,34 @@ export const PACKAGES: readonly Package[] = [
 /** The model "scripted" of a provider, through a package. */
 export function modelOf(kind: Package, { base }: ScriptedProvider): LanguageModelV4 {
   const id = "scripted";
-  const apiKey = "key";
+  const own = { apiKey: "key", fetch: holdingFetch };
   switch (kind) {
     case "openai":
-      return createOpenAI({ baseURL: base.openai, apiKey }).responses(id);
+      return createOpenAI({ baseURL: base.openai, ...own }).responses(id);
     case "openai-chat":
-      return createOpenAI({ baseURL: base.openai, apiKey }).chat(id);
+      return createOpenAI({ baseURL: base.openai, ...own }).chat(id);
     case "compatible": {
       const name = "compatible";
-      return createOpenAICompatible({ name, baseURL: base.openai, includeUsage: true })
+      return createOpenAICompatible({ name, baseURL: base.openai, includeUsage: true, ...own })
         .chatModel(id);
     }
     case "anthropic":
-      return createAnthropic({ baseURL: base.anthropic, apiKey }).languageModel(id);
+      return createAnthropic({ baseURL: base.anthropic, ...own }).languageModel(id);
     case "google":
-      return createGoogle({ baseURL: base.google, apiKey }).languageModel(id);
+      return createGoogle({ baseURL: base.google, ...own }).languageModel(id);
   }
 }
+
+/**
+ * `fetch`, but with a signal that holds the response. In Deno 2.9 the signal of a fetch stops working once
+ * the Response has been garbage collected, and the SDK keeps nothing of it but the body: an abort then
+ * neither ends the stream nor closes the connection.
+ */
+export const holdingFetch: typeof fetch = async (input, init) => {
+  const response = await fetch(input, init);
+  init?.signal?.addEventListener("abort", () => void response);
+  return response;
+};
 
 /** A call with one message from the user. */
 export function callOf(

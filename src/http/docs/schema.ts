@@ -1,0 +1,97 @@
+import { html } from "hono/html";
+import type { Header, Schema } from "./document.ts";
+import { type Html, prose } from "./prose.ts";
+
+/** What a schema takes, in a few words: `array of Chat`, `string or null`. */
+export function typeName(schema: Schema): string {
+  const { title, type, items, format } = schema;
+  const options = schema.anyOf ?? schema.oneOf;
+  if (schema.const !== undefined) return JSON.stringify(schema.const);
+  if (options) return [...new Set(options.map(typeName))].join(" or ");
+  if (items && type === "array") {
+    const name = typeName(items);
+    return name === "anything" ? "array" : `array of ${/ or /.test(name) ? `(${name})` : name}`;
+  }
+  if (title !== undefined) return title;
+  const types = [type ?? []].flat();
+  return types.length === 0 ? "anything" : types.map((name) => format ?? name).join(" or ");
+}
+
+/** The named values of an object, a header list or a parameter list. */
+export function fields(entries: [name: string, field: Field][]): Html {
+  return html`
+    <dl class="fields">
+      ${entries.map(([name, { schema, required, description }]) =>
+        html`
+          <div>
+            <dt>
+              <code>${name}</code> <span class="type">${typeName(schema)}</span>
+              ${required ? html`<span class="required">required</span>` : ""}
+            </dt>
+            <dd>${prose(description)} ${bounds(schema)} ${inside(schema)}</dd>
+          </div>
+        `
+      )}
+    </dl>
+  `;
+}
+
+/** The fields of the objects in a schema, in the open. */
+export function schemaFields(schema: Schema): Html {
+  return html`${objectsOf(schema).map((object) => html`${fields(properties(object))}`)}`;
+}
+
+interface Field extends Header {
+  where?: string;
+}
+
+/** The objects in a field's schema, folded up. */
+function inside(schema: Schema): Html {
+  return html`${
+    objectsOf(schema).map((object) =>
+      html`
+        <details>
+          <summary>${object.title ?? "Fields"}</summary>
+          ${object.title === undefined ? "" : prose(object.description)}
+          ${fields(properties(object))}
+        </details>
+      `
+    )
+  }`;
+}
+
+function objectsOf(schema: Schema): Schema[] {
+  const options = schema.anyOf ?? schema.oneOf;
+  if (options) return options.flatMap(objectsOf);
+  if (schema.items) return objectsOf(schema.items);
+  return schema.properties ? [schema] : [];
+}
+
+function properties({ properties = {}, required = [] }: Schema): [string, Field][] {
+  return Object.entries(properties).map(([name, schema]) => [name, {
+    schema,
+    required: required.includes(name),
+    ...(schema.description !== undefined && { description: schema.description }),
+  }]);
+}
+
+/** The values or lengths that a schema allows. */
+function bounds(schema: Schema): Html {
+  const only = (schema.anyOf ?? []).filter(({ type }) => type !== "null");
+  const bound = only.length === 1 ? only[0]! : schema;
+  const { enum: values, minimum, maximum, minLength, maxLength, maxItems } = bound;
+  if (values) {
+    const names = values.map((value) => html`<code>${JSON.stringify(value)}</code> `);
+    return html`<p class="bounds">One of ${names}</p>`;
+  }
+  const text = range(minimum, maximum, "") ?? range(minLength, maxLength, " characters") ??
+    range(undefined, maxItems, " items");
+  return text === undefined ? html`` : html`<p class="bounds">${text}</p>`;
+}
+
+function range(least: number | undefined, most: number | undefined, of: string) {
+  if (most !== undefined) {
+    return least === undefined ? `At most ${most}${of}` : `${least} to ${most}${of}`;
+  }
+  return least === undefined ? undefined : `At least ${least}${of}`;
+}

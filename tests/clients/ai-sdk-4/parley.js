@@ -1,0 +1,40 @@
+/** The running Parley that the tests talk to, by plain requests beside useChat's own. */
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export const url = setting("PARLEY_URL").replace(/\/$/, "");
+export const token = setting("PARLEY_TOKEN");
+
+function setting(name) {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: these tests need a running Parley`);
+  return value;
+}
+
+/** Makes a chat and gives its id. */
+export async function newChat() {
+  const response = await ask("POST", "/api/v2/chats");
+  assert.equal(response.status, 201);
+  return (await response.json()).id;
+}
+
+/** The stored messages of a chat. */
+export async function history(chat) {
+  const response = await ask("GET", `/api/v2/chats/${chat}/messages`);
+  assert.equal(response.status, 200);
+  return await response.json();
+}
+
+/** The history once it has `count` messages: nothing tells a client of v4 when a run has ended. */
+export async function historyOf(count, chat) {
+  for (let tries = 0; tries < 200; tries++) {
+    const messages = await history(chat);
+    if (messages.length >= count) return messages;
+    await sleep(100);
+  }
+  throw new Error(`chat ${chat} did not get ${count} messages`);
+}
+
+function ask(method, path) {
+  return fetch(url + path, { method, headers: { "Coder-Session-Token": token } });
+}
