@@ -58,6 +58,17 @@ CREATE TABLE `messages` (
 --> statement-breakpoint
 CREATE INDEX `messages_by_id` ON `messages` (`chat_id`,`id`);--> statement-breakpoint
 CREATE INDEX `messages_by_parent` ON `messages` (`parent_key`);--> statement-breakpoint
+CREATE TABLE `queue` (
+	`run_id` text PRIMARY KEY NOT NULL,
+	`chat_id` text NOT NULL,
+	`owner_id` text NOT NULL,
+	`message_id` text NOT NULL,
+	`request` text NOT NULL,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`chat_id`) REFERENCES `chats`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `queue_by_chat` ON `queue` (`chat_id`,`created_at`,`run_id`);--> statement-breakpoint
 CREATE TABLE `runs` (
 	`id` text PRIMARY KEY NOT NULL,
 	`chat_id` text NOT NULL,
@@ -69,13 +80,26 @@ CREATE TABLE `runs` (
 	`failure` text,
 	`created_at` integer NOT NULL,
 	`ended_at` integer,
+	`lease_owner` text NOT NULL,
+	`lease_until` integer NOT NULL,
+	`logged` integer DEFAULT true NOT NULL,
 	FOREIGN KEY (`chat_id`) REFERENCES `chats`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `runs_live` ON `runs` (`chat_id`) WHERE state = 'running';--> statement-breakpoint
 CREATE INDEX `runs_by_chat` ON `runs` (`chat_id`,`created_at`);--> statement-breakpoint
-CREATE INDEX `runs_by_state` ON `runs` (`state`) WHERE state = 'running';--> statement-breakpoint
-CREATE INDEX `runs_by_end` ON `runs` (`ended_at`);--> statement-breakpoint
+CREATE INDEX `runs_by_lease` ON `runs` (`lease_until`) WHERE state = 'running';--> statement-breakpoint
+CREATE INDEX `runs_logged` ON `runs` (`ended_at`) WHERE logged;--> statement-breakpoint
+CREATE TABLE `sends` (
+	`chat_id` text NOT NULL,
+	`key` text NOT NULL,
+	`hash` text NOT NULL,
+	`run_id` text NOT NULL,
+	`created_at` integer NOT NULL,
+	PRIMARY KEY(`chat_id`, `key`)
+);
+--> statement-breakpoint
+CREATE INDEX `sends_by_time` ON `sends` (`created_at`);--> statement-breakpoint
 CREATE TABLE `tokens` (
 	`id` text PRIMARY KEY NOT NULL,
 	`name` text NOT NULL,

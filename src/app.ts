@@ -3,6 +3,7 @@ import { chatStore } from "./store/chats.ts";
 import { ledger } from "./store/ledger.ts";
 import { lockDatabase, type ServerLock } from "./store/lock.ts";
 import { messageStore } from "./store/messages.ts";
+import { queueStore } from "./store/queue.ts";
 import { runStore } from "./store/runs.ts";
 import { type TokenStore, tokenStore } from "./store/tokens.ts";
 import { type Config, secretsOf } from "./config/config.ts";
@@ -17,8 +18,10 @@ import { modelCall } from "./models/call.ts";
 import { modelCatalog } from "./models/catalog.ts";
 import { createLogger, type Logger } from "./observe/log.ts";
 import { createMask } from "./observe/mask.ts";
-import { recoverRuns } from "./runs/recovery.ts";
+import { ChatFeed } from "./runs/feed.ts";
+import { Namer } from "./runs/namer.ts";
 import { Runs } from "./runs/runs.ts";
+import { keepTidy } from "./runs/upkeep.ts";
 
 /** What a test may replace. */
 export interface Overrides {
@@ -35,8 +38,8 @@ export interface Parley {
   app: App;
   log: Logger;
   tokens: TokenStore;
-  /** Ends runs and closes the database. */
-  close(): Promise<void>;
+  /** Gives live runs that many milliseconds to end, stops them, and closes the database. */
+  close(graceMs?: number): Promise<void>;
 }
 
 /** Words of the demo model come at the pace of a fast reader. */
@@ -71,32 +74,43 @@ export async function createApp(
   const messages = messageStore(db);
   const runRecords = runStore(db);
   const tokens = tokenStore(db, clock, ids);
+  const attempts = ledger(db);
+  const feed = new ChatFeed();
   const catalog = modelCatalog({
     providers: config.providers,
     clock,
     log,
     demoPaceMs: overrides.demoPaceMs ?? DEMO_PACE,
   });
-  await recoverRuns({ runs: runRecords, clock, ids, log });
+  const call = modelCall({ clock, mask, stallMs: config.limits.stallMs });
+  const shared = { ledger: attempts, catalog, call, feed, clock, ids, log };
   const runs = new Runs({
-    chats,
+    ...shared,
     messages,
     runs: runRecords,
-    ledger: ledger(db),
-    catalog,
-    call: modelCall({ clock, mask, stallMs: config.limits.stallMs }),
-    clock,
-    ids,
-    log,
+    queue: queueStore(db),
+    namer: new Namer({ ...shared, chats, titleModel: config.titleModel }),
     systemPrompt: config.systemPrompt,
-    titleModel: config.titleModel,
     outputTokens: config.limits.outputTokens,
+    retries: config.limits.retries,
     deadlineMs: config.limits.runMs,
+    fallbacks: config.fallbacks,
+    onInterrupt: config.onInterrupt,
+    durability: config.durability,
+    owner: ids.uuid(),
+    shared: file === undefined,
   });
+  await runs.recover();
+  runs.keepLeases();
+  const upkeep = keepTidy({ runs: runRecords, ledger: attempts, clock, log, ...config.limits });
   const app = createHttp({
     chats,
     messages,
     runs,
+    ledger: attempts,
+    feed,
+    prices: config.prices,
+    busy: config.busy,
     catalog,
     authenticator: authenticators(config, tokens, clock),
     streams: new StreamGate(config.limits),
@@ -112,8 +126,9 @@ export async function createApp(
     app,
     log,
     tokens,
-    async close() {
-      await runs.close();
+    async close(graceMs = 0) {
+      upkeep.close();
+      await runs.close(graceMs);
       await db.close();
       lock?.release();
     },

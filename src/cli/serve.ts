@@ -18,7 +18,7 @@ export async function serve(config: Config, world: World): Promise<number> {
     await makeFirstToken(config, parley.tokens, world);
     const server = listen(config, parley, world);
     await stopSignal(world);
-    await parley.close();
+    await parley.close(config.limits.shutdownMs);
     await Promise.race([server.shutdown(), new Promise((done) => setTimeout(done, DRAIN))]);
     return 0;
   } catch (error) {

@@ -1,6 +1,8 @@
 import { parse as parseJsonc, type ParseError, printParseErrorCode } from "jsonc-parser";
 import { z } from "zod";
 import { UsageError } from "../domain/errors.ts";
+import type { BusyPolicy, InterruptPolicy, LogDurability } from "../domain/policies.ts";
+import type { Price } from "../domain/usage.ts";
 import type { ProviderConfig } from "../domain/provider.ts";
 import type { LogFormat, LogLevel } from "../observe/log.ts";
 import { providerSchema, readProviders } from "./providers.ts";
@@ -16,6 +18,13 @@ export interface Config {
   coderUrl: string | undefined;
   systemPrompt: string | undefined;
   titleModel: string | undefined;
+  busy: BusyPolicy;
+  onInterrupt: InterruptPolicy;
+  durability: LogDurability;
+  /** Models to ask where one does not answer, by id. */
+  fallbacks: Record<string, string[]>;
+  /** By id of the model. */
+  prices: Record<string, Price>;
   corsOrigins: string[];
   allowedHosts: string[];
   logFormat: LogFormat;
@@ -31,8 +40,12 @@ export interface Limits {
   streams: number;
   streamsPerUser: number;
   outputTokens: number | undefined;
+  retries: number;
   runMs: number;
   stallMs: number;
+  /** How long the log of an ended run is kept. */
+  logMs: number;
+  shutdownMs: number;
   keepAliveMs: number;
 }
 
@@ -68,6 +81,11 @@ export function readConfig({ flags, env, readFile }: ConfigSources): Config {
     coderUrl: value<string | undefined>("coder_url")?.replace(/\/+$/, ""),
     systemPrompt: value("system_prompt"),
     titleModel: value("title_model"),
+    busy: value("busy"),
+    onInterrupt: value("on_interrupt"),
+    durability: value("durability"),
+    fallbacks: value<Record<string, string[]> | undefined>("fallbacks") ?? {},
+    prices: value<Record<string, Price> | undefined>("prices") ?? {},
     corsOrigins: value<string[] | undefined>("cors_origins") ?? [],
     allowedHosts: value<string[] | undefined>("allowed_hosts") ?? [],
     logFormat: value("log_format"),
@@ -78,6 +96,9 @@ export function readConfig({ flags, env, readFile }: ConfigSources): Config {
       streams: value("limits.streams"),
       streamsPerUser: value("limits.streams_per_user"),
       outputTokens: value("limits.output_tokens"),
+      retries: value("limits.retries"),
+      logMs: 60_000 * value<number>("limits.log_minutes"),
+      shutdownMs: 1000 * value<number>("limits.shutdown_seconds"),
       runMs: 1000 * value<number>("limits.run_seconds"),
       stallMs: 1000 * value<number>("limits.stall_seconds"),
       keepAliveMs: 1000 * value<number>("limits.keep_alive_seconds"),

@@ -1,5 +1,6 @@
 /** Every setting that Parley takes: one table for parsing, for the help and for the README. */
 import { z } from "zod";
+import { BUSY_POLICIES, INTERRUPT_POLICIES, LOG_DURABILITIES } from "../domain/policies.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../observe/log.ts";
 
 /** One setting: where it may be given, and what it may be. */
@@ -24,6 +25,12 @@ const list = z.union([
   z.array(text),
   z.string().transform((value) => value.split(",").map((item) => item.trim()).filter(Boolean)),
 ]);
+
+const price = z.number().min(0);
+const prices = z.record(
+  text,
+  z.strictObject({ input: price, output: price, cached: price.optional() }),
+);
 
 function whole(min: number, max: number) {
   return z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
@@ -108,6 +115,47 @@ export const SETTINGS = [
     description: "The model that names chats. By default the cheapest one, by its name.",
   },
   {
+    key: "busy",
+    env: "PARLEY_BUSY",
+    schema: z.enum(BUSY_POLICIES),
+    default: "reject",
+    expected: BUSY_POLICIES.join(", "),
+    description: "What a message meets while its chat is answering; a request may say otherwise.",
+  },
+  {
+    key: "on_interrupt",
+    env: "PARLEY_ON_INTERRUPT",
+    schema: z.enum(INTERRUPT_POLICIES),
+    default: "mark",
+    expected: INTERRUPT_POLICIES.join(" or "),
+    description:
+      "What becomes of an answer that a crash cut off. `continue` asks the model to go " +
+      "on from it where the provider can (Anthropic), and marks it elsewhere.",
+  },
+  {
+    key: "durability",
+    env: "PARLEY_DURABILITY",
+    schema: z.enum(LOG_DURABILITIES),
+    default: "before",
+    expected: LOG_DURABILITIES.join(" or "),
+    description: "Whether events are stored before they are sent, or right after, which over a " +
+      "slow line to a remote database saves the round trip.",
+  },
+  {
+    key: "fallbacks",
+    env: "PARLEY_FALLBACKS",
+    schema: z.union([z.record(text, z.array(text)), z.string().transform(fallbackList)]),
+    expected: "MODEL=OTHER|OTHER, separated by commas",
+    description: "Models to ask, in order, where one does not answer.",
+  },
+  {
+    key: "prices",
+    env: "PARLEY_PRICES",
+    schema: z.union([prices, z.string().transform(jsonText).pipe(prices)]),
+    expected: '{"MODEL": {"input": 2.5, "output": 10, "cached": 1.25}}, each per million tokens',
+    description: "Prices of models, for the cost in usage reports, in a currency of your choice.",
+  },
+  {
     key: "cors_origins",
     env: "PARLEY_CORS_ORIGINS",
     schema: list,
@@ -151,8 +199,11 @@ export const SETTINGS = [
     description:
       "The most tokens that a model may answer with; by default the provider's own limit.",
   },
+  limit("retries", 2, 0, 10, "How often a request is tried again before the first content."),
   limit("run_seconds", 3_600, 1, 86_400, "The longest that a run may take."),
   limit("stall_seconds", 120, 1, 3_600, "The longest that a provider may send nothing."),
+  limit("log_minutes", 10, 1, 10_080, "How long the log of an ended run is kept."),
+  limit("shutdown_seconds", 30, 0, 3_600, "How long live runs may go on at shutdown."),
   limit("keep_alive_seconds", 15, 1, 300, "How often a silent stream shows that it lives."),
 ] as const satisfies readonly Setting[];
 
@@ -166,4 +217,25 @@ function staticTokens(value: string, context: z.RefinementCtx): Record<string, s
     return z.NEVER;
   }
   return Object.fromEntries(entries);
+}
+
+function fallbackList(value: string, context: z.RefinementCtx): Record<string, string[]> {
+  const entries = value.split(",").map((item) => item.trim()).filter(Boolean).map((item) => {
+    const [model = "", others = ""] = item.split("=", 2).map((side) => side.trim());
+    return [model, others.split("|").map((other) => other.trim()).filter(Boolean)] as const;
+  });
+  if (entries.some(([model, others]) => model === "" || others.length === 0)) {
+    context.addIssue({ code: "custom", message: "not MODEL=OTHER" });
+    return z.NEVER;
+  }
+  return Object.fromEntries(entries);
+}
+
+function jsonText(value: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    context.addIssue({ code: "custom", message: "no JSON" });
+    return z.NEVER;
+  }
 }

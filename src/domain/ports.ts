@@ -5,6 +5,7 @@ import type { RunFailure } from "./errors.ts";
 import type { LoggedEvent, RunEvent } from "./event.ts";
 import type { JsonObject } from "./json.ts";
 import type { Message, MessageStatus, Part } from "./message.ts";
+import type { Usage } from "./usage.ts";
 
 /** A message with its place in the chat's tree. */
 export interface StoredMessage extends Message {
@@ -173,9 +174,30 @@ export interface QueueStore {
   chats(): Promise<string[]>;
 }
 
+/** Tokens and requests of one model on one day, or of one chat. */
+export interface UsageRow {
+  /** `2026-11-23`, in UTC; null where rows are not by day. */
+  day: string | null;
+  provider: string;
+  model: string;
+  attempts: number;
+  usage: Usage;
+  /** The mean time to the first content, in milliseconds; null where none came. */
+  firstTokenMs: number | null;
+}
+
 /** The ledger of requests to providers. */
 export interface Ledger {
   /** Opens a row before its request goes out. */
   open(attempt: Attempt): Promise<void>;
+  /** Closes a row, once. */
   close(id: string, end: AttemptEnd): Promise<void>;
+  /** Closes the rows that a run's former process left open. */
+  closeOpen(runId: string, end: AttemptEnd): Promise<void>;
+  /** Closes rows of titles that began before `time` and that nobody closed. */
+  closeTitles(time: number, end: AttemptEnd): Promise<void>;
+  /** The sums of a chat, by model. */
+  ofChat(ownerId: string, chatId: string): Promise<UsageRow[]>;
+  /** The sums of an owner since `time`, by day and model, the newest day first. */
+  since(ownerId: string, time: number): Promise<UsageRow[]>;
 }

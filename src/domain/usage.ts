@@ -34,3 +34,19 @@ export function addUsage(a: Usage, b: Usage): Usage {
 export function estimateTokens(characters: number): number {
   return Math.ceil(characters / 4);
 }
+
+/** What a million tokens cost, in whatever currency the configuration means. */
+export interface Price {
+  input: number;
+  output: number;
+  /** Of input that came from the provider's cache; the price of input where it is not given. */
+  cached?: number | undefined;
+}
+
+/** What that usage cost. */
+export function costOf(usage: Usage, price: Price): number {
+  const fresh = Math.max(0, usage.inputTokens - usage.cachedTokens);
+  const cost = fresh * price.input + usage.cachedTokens * (price.cached ?? price.input) +
+    usage.outputTokens * price.output;
+  return cost / 1_000_000;
+}

@@ -8,7 +8,7 @@ import { createChatSchema, listChatsSchema, updateChatSchema } from "./schemas.t
 
 /** Listing, making, naming and deleting chats. */
 export function chatRoutes(app: App, parts: HttpParts): void {
-  const { chats, runs, clock, ids, limits } = parts;
+  const { chats, runs, feed, clock, ids, limits } = parts;
 
   app.get("/api/v2/chats", async (c) => {
     const failure = "Invalid query";
@@ -28,7 +28,7 @@ export function chatRoutes(app: App, parts: HttpParts): void {
         `</api/v2/chats?limit=${limit}&cursor=${encodeCursor(last)}>; rel="next"`,
       );
     }
-    return c.json(page.map(toJson));
+    return c.json(page.map(chatJson));
   });
 
   app.post("/api/v2/chats", async (c) => {
@@ -45,11 +45,12 @@ export function chatRoutes(app: App, parts: HttpParts): void {
       updatedAt: now,
     };
     await chats.create(chat, { titled: title !== undefined });
+    feed.publish(chat.ownerId, { type: "chat.created", chat });
     c.header("location", `/api/v2/chats/${chat.id}`);
-    return c.json(toJson(chat), 201);
+    return c.json(chatJson(chat), 201);
   });
 
-  app.get("/api/v2/chats/:chat", async (c) => c.json(toJson(await ownChat(c, parts))));
+  app.get("/api/v2/chats/:chat", async (c) => c.json(chatJson(await ownChat(c, parts))));
 
   app.patch("/api/v2/chats/:chat", async (c) => {
     const { id, ownerId } = await ownChat(c, parts);
@@ -58,13 +59,15 @@ export function chatRoutes(app: App, parts: HttpParts): void {
     const { title } = parseWith(updateChatSchema, body, failure);
     const chat = await chats.rename(ownerId, id, title.trim().toWellFormed(), clock.now());
     if (!chat) throw notFound();
-    return c.json(toJson(chat));
+    feed.publish(ownerId, { type: "chat.renamed", chat });
+    return c.json(chatJson(chat));
   });
 
   app.delete("/api/v2/chats/:chat", async (c) => {
-    const { id, ownerId } = await ownChat(c, parts);
-    await runs.stopChat(id);
-    if (!await chats.delete(ownerId, id)) throw notFound();
+    const chat = await ownChat(c, parts);
+    await runs.abandon(chat);
+    if (!await chats.delete(chat.ownerId, chat.id)) throw notFound();
+    feed.publish(chat.ownerId, { type: "chat.deleted", chatId: chat.id });
     return c.body(null, 204);
   });
 }
@@ -86,7 +89,8 @@ export async function ownChat(c: RequestContext, { chats }: HttpParts): Promise<
   return chat;
 }
 
-function toJson(chat: Chat) {
+/** A chat as `codersdk.Chat`. */
+export function chatJson(chat: Chat) {
   return {
     id: chat.id,
     created_at: new Date(chat.createdAt).toISOString(),

@@ -1,10 +1,13 @@
 import type { Context, Hono } from "hono";
 import type { Clock, IdGenerator } from "../domain/clock.ts";
-import type { ChatStore, MessageStore } from "../domain/ports.ts";
+import type { BusyPolicy } from "../domain/policies.ts";
+import type { ChatStore, Ledger, MessageStore } from "../domain/ports.ts";
 import type { Authenticator, Principal } from "../domain/principal.ts";
+import type { Price } from "../domain/usage.ts";
 import type { Limits } from "../config/config.ts";
 import type { ModelCatalog } from "../models/catalog.ts";
 import type { Logger } from "../observe/log.ts";
+import type { ChatFeed } from "../runs/feed.ts";
 import type { Runs } from "../runs/runs.ts";
 import type { StreamGate } from "./stream_gate.ts";
 
@@ -13,6 +16,11 @@ export interface HttpParts {
   chats: ChatStore;
   messages: MessageStore;
   runs: Runs;
+  ledger: Ledger;
+  feed: ChatFeed;
+  prices: Readonly<Record<string, Price>>;
+  /** What a message meets while its chat is answering, where the request does not say. */
+  busy: BusyPolicy;
   catalog: ModelCatalog;
   authenticator: Authenticator;
   streams: StreamGate;

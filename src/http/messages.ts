@@ -1,16 +1,20 @@
+import type { Chat } from "../domain/chat.ts";
 import { AppError } from "../domain/errors.ts";
-import { dataStream } from "../wire/data_stream.ts";
-import { decodeMessage } from "../wire/sent_message.ts";
+import type { KeyedSend } from "../domain/ports.ts";
+import { hashToken } from "../domain/token.ts";
+import { type DecodedMessage, decodeMessage } from "../wire/sent_message.ts";
 import { toV4 } from "../wire/v4_message.ts";
 import { parseWith, readJson } from "./body.ts";
 import { ownChat } from "./chats.ts";
-import type { App, HttpParts } from "./context.ts";
-import { createMessageSchema } from "./schemas.ts";
-import { runStream } from "./stream.ts";
+import type { App, HttpParts, RequestContext } from "./context.ts";
+import { respondWithRun } from "./runs.ts";
+import { type CreateMessage, createMessageSchema } from "./schemas.ts";
+
+const FAILURE = "Failed to decode chat message";
 
 /** The history of a chat, and sending to it. */
 export function messageRoutes(app: App, parts: HttpParts): void {
-  const { messages, runs, streams, ids, limits } = parts;
+  const { messages, runs, streams, ids, busy } = parts;
 
   app.get("/api/v2/chats/:chat/messages", async (c) => {
     const chat = await ownChat(c, parts);
@@ -20,13 +24,7 @@ export function messageRoutes(app: App, parts: HttpParts): void {
 
   app.post("/api/v2/chats/:chat/messages", async (c) => {
     const chat = await ownChat(c, parts);
-    const failure = "Failed to decode chat message";
-    const body = await readJson(c.req.raw, limits.bodyBytes, failure);
-    if (body === undefined) {
-      throw new AppError("bad_request", failure, { detail: "Expected a JSON body, found none" });
-    }
-    const request = parseWith(createMessageSchema, body, failure);
-    const message = decodeMessage(request.message, { chars: limits.messageChars });
+    const { request, message } = await readMessage(c, parts);
     const leave = streams.enter(c.var.principal.id);
     try {
       const run = await runs.send({
@@ -34,24 +32,45 @@ export function messageRoutes(app: App, parts: HttpParts): void {
         message: { ...message, id: message.id ?? ids.uuid() },
         model: request.model,
         thinking: request.thinking ?? false,
+        busy: request.busy ?? busy,
+        keyed: keyOf(c, chat, request, message),
       });
-      const stream = runStream(run, {
-        encoder: dataStream,
-        after: 0,
-        keepAliveMs: limits.keepAliveMs,
-        onClose: leave,
-      });
-      return new Response(stream, {
-        headers: {
-          ...dataStream.headers,
-          "cache-control": "no-cache, no-transform",
-          "x-accel-buffering": "no",
-          "parley-run-id": run.record.id,
-        },
-      });
+      return respondWithRun(run, 0, leave, parts);
     } catch (error) {
       leave();
       throw error;
     }
   });
+}
+
+async function readMessage(
+  c: RequestContext,
+  { limits }: HttpParts,
+): Promise<{ request: CreateMessage; message: DecodedMessage }> {
+  const body = await readJson(c.req.raw, limits.bodyBytes, FAILURE);
+  if (body === undefined) {
+    throw new AppError("bad_request", FAILURE, { detail: "Expected a JSON body, found none" });
+  }
+  const request = parseWith(createMessageSchema, body, FAILURE);
+  const message = decodeMessage(request.message, { chars: limits.messageChars });
+  return { request, message };
+}
+
+/** The request's `Idempotency-Key`, with a hash of all that the answer depends on. */
+function keyOf(
+  c: RequestContext,
+  chat: Chat,
+  { model, thinking }: CreateMessage,
+  message: DecodedMessage,
+): KeyedSend | undefined {
+  const key = c.req.header("idempotency-key");
+  if (key === undefined) return undefined;
+  if (!/^[\x21-\x7e]{1,200}$/.test(key)) {
+    throw new AppError("bad_request", "Invalid Idempotency-Key", {
+      detail: "Expected 1 to 200 visible ASCII characters.",
+      validations: [{ field: "Idempotency-Key", detail: "Expected visible ASCII characters" }],
+    });
+  }
+  const sent = JSON.stringify([chat.id, message, model, thinking ?? false]);
+  return { key, hash: hashToken(sent) };
 }

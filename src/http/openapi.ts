@@ -48,7 +48,8 @@ export function openApiDocument(): OpenApiDocument {
           type: "apiKey",
           in: "cookie",
           name: TOKEN_COOKIE,
-          description: "The same token in a cookie. A change then needs an `Origin` of this server.",
+          description:
+            "The same token in a cookie. A change then needs an `Origin` of this server.",
         },
       },
     },

@@ -1,5 +1,6 @@
 /** What requests and responses hold: the same schemas validate and document. */
 import { z } from "zod";
+import { BUSY_POLICIES } from "../domain/policies.ts";
 
 /** The longest title of a chat, in characters. */
 export const TITLE_LENGTH = 200;
@@ -63,7 +64,43 @@ export const createMessageSchema = z.object({
   thinking: z.boolean().optional().meta({
     description: "Asks for reasoning. A model that cannot reason just answers.",
   }),
+  busy: z.enum(BUSY_POLICIES).optional().meta({
+    description: "What to do while the chat is answering: refuse the message with 409, let it " +
+      "wait its turn, or stop the answer for it.",
+  }),
 }).meta({ id: "CreateChatMessageRequest" });
+export type CreateMessage = z.infer<typeof createMessageSchema>;
+
+/** The query of `GET /chats/{chat}/stream`. */
+export const resumeSchema = z.object({
+  after: z.string().regex(/^\d{1,10}$/, "Expected a whole number").transform(Number).optional()
+    .meta({ type: "integer", minimum: 0, description: "The number of the last event one has." }),
+  run: z.uuid("Expected a UUID").optional().meta({
+    description: "The id of a run; by default the chat's live one.",
+  }),
+});
+
+/** `POST /chats/{chat}/stop`. */
+export const stopSchema = z.object({
+  run_id: z.uuid("Expected a UUID").optional().meta({
+    description: "Stops that run alone: a stale stop changes nothing.",
+  }),
+}).meta({ id: "StopRequest" });
+
+/** What a stop came to. */
+export const stoppedSchema = z.object({
+  stopped: z.boolean(),
+  run_id: z.uuid().optional(),
+  reason: z.string().optional(),
+}).meta({ id: "StopResponse" });
+
+/** The query of `GET /usage`. */
+export const usageQuerySchema = z.object({
+  since: z.string().max(40).optional().meta({
+    format: "date-time",
+    description: "By default 30 days ago.",
+  }),
+});
 
 /** `GET /deployment/llms`. */
 export const modelsSchema = z.object({

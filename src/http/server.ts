@@ -10,6 +10,9 @@ import { documentRoutes } from "./documents.ts";
 import { asAppError, failureResponse, notFound } from "./failure.ts";
 import { messageRoutes } from "./messages.ts";
 import { modelRoutes } from "./models.ts";
+import { runRoutes } from "./runs.ts";
+import { usageRoutes } from "./usage.ts";
+import { watchRoutes } from "./watch.ts";
 
 /** The largest headers of a request, in characters. */
 const MAX_HEADERS = 32 * 1024;
@@ -26,8 +29,12 @@ export function createHttp(parts: HttpParts): App {
   const auth = authenticate(parts);
   app.use("/api/v2/*", (c, next) => OPEN_PATHS.has(c.req.path) ? next() : auth(c, next));
 
+  // Before the routes of a single chat: its path is like an id.
+  watchRoutes(app, parts);
   chatRoutes(app, parts);
   messageRoutes(app, parts);
+  runRoutes(app, parts);
+  usageRoutes(app, parts);
   modelRoutes(app, parts);
   deploymentRoutes(app, parts);
   documentRoutes(app);
@@ -106,7 +113,13 @@ function allowOrigins(origins: string[]): MiddlewareHandler {
     origin: origins,
     credentials: true,
     allowMethods: ["GET", "POST", "PATCH", "DELETE"],
-    allowHeaders: [TOKEN_HEADER, "Authorization", "Content-Type", "Last-Event-ID"],
+    allowHeaders: [
+      TOKEN_HEADER,
+      "Authorization",
+      "Content-Type",
+      "Idempotency-Key",
+      "Last-Event-ID",
+    ],
     exposeHeaders: ["Link", "Location", "Parley-Run-Id", "Retry-After", "X-Request-Id"],
     maxAge: 600,
   });

@@ -16,6 +16,9 @@ export interface StreamOptions {
 /** How many bytes wait for a client before the stream stops taking more. */
 const BUFFER = 64 * 1024;
 
+/** For how many keep-alives a client may take nothing before it is dropped. It may resume. */
+const MAX_STALLS = 4;
+
 /**
  * A run as the body of a response. Whole frames a write; a client that reads slowly holds nothing up
  * and costs no more than the buffer, since the run's log is read at the client's pace.
@@ -23,6 +26,7 @@ const BUFFER = 64 * 1024;
 export function runStream(run: LiveRun, options: StreamOptions): ReadableStream<Uint8Array> {
   const { encoder, keepAliveMs, onClose } = options;
   let subscription: Subscription;
+  let silentFor = 0;
   let timer: ReturnType<typeof setInterval>;
   let written = false;
   let closed = false;
@@ -37,7 +41,13 @@ export function runStream(run: LiveRun, options: StreamOptions): ReadableStream<
     start(controller) {
       subscription = run.subscribe(options.after, () => pump(controller));
       timer = setInterval(() => {
-        if (!written && (controller.desiredSize ?? 0) > 0) {
+        const stalled = (controller.desiredSize ?? 0) <= 0;
+        silentFor = stalled ? silentFor + 1 : 0;
+        if (silentFor > MAX_STALLS) {
+          close();
+          return controller.error(new Error("the client takes nothing"));
+        }
+        if (!written && !stalled) {
           controller.enqueue(new TextEncoder().encode(encoder.keepAlive));
         }
         written = false;

@@ -30,14 +30,18 @@ export interface StepOutcome {
   usage: Usage;
 }
 
+/** Takes an event; a promise asks to wait. */
+export type Emit = (event: RunEvent) => Promise<void> | void;
+
 /** Asks models: the only place that calls the AI SDK. */
 export interface ModelCall {
   /**
    * Streams one step: calls `emit` for each part as it arrives, without `step-start` and
-   * `step-finish`. Aborting `signal` closes the provider's connection.
+   * `step-finish`. Where `emit` gives a promise, no more is read until it resolves. Aborting
+   * `signal` closes the provider's connection.
    * @throws {RunError} typed and masked; or the signal's reason once it is aborted.
    */
-  stream(step: Step, signal: AbortSignal, emit: (event: RunEvent) => void): Promise<StepOutcome>;
+  stream(step: Step, signal: AbortSignal, emit: Emit): Promise<StepOutcome>;
 }
 
 /** What a model call needs. */
@@ -66,7 +70,8 @@ export function modelCall({ clock, mask, stallMs }: ModelCallOptions): ModelCall
         if (watch.failure) throw watch.failure;
         throw new RunError(providerFailure(error, step.model.provider, mask), { cause: error });
       } finally {
-        watch.stop();
+        // A provider that answered badly may have left its connection open.
+        watch.close();
       }
     },
   };
@@ -76,9 +81,13 @@ async function readParts(
   stream: ReadableStream<LanguageModelV4StreamPart>,
   step: Step,
   watch: StallWatch,
-  emit: (event: RunEvent) => void,
+  emit: Emit,
 ): Promise<StepOutcome> {
-  const translation = new Translation(emit);
+  let wait: Promise<void> | undefined;
+  const translation = new Translation((event) => {
+    const asked = emit(event);
+    if (asked instanceof Promise) wait = asked;
+  });
   const reader = stream.getReader();
   let outcome: StepOutcome | undefined;
   for (let read = await reader.read(); !read.done; read = await reader.read()) {
@@ -87,6 +96,10 @@ async function readParts(
     if (part.type === "error") throw part.error;
     if (part.type !== "finish") {
       translation.part(part);
+      if (wait) {
+        await wait;
+        wait = undefined;
+      }
       continue;
     }
     outcome = {
@@ -99,9 +112,12 @@ async function readParts(
 }
 
 function readFinishReason(reason: LanguageModelV4FinishReason, provider: string): FinishReason {
-  // The SDK's own word for a stream that ended without one.
-  if (reason.unified === "other" && reason.raw === undefined) throw cutOff(provider);
-  return reason.unified === "interrupted" ? "other" : reason.unified;
+  const { unified, raw } = reason;
+  // The SDK's own words for a stream that ended without a reason.
+  if (unified === "interrupted" || (unified === "other" && raw === undefined)) {
+    throw cutOff(provider);
+  }
+  return unified;
 }
 
 function cutOff(provider: string): RunError {

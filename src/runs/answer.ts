@@ -1,25 +1,37 @@
-import type { Attempt } from "../domain/attempt.ts";
-import type { Clock, IdGenerator } from "../domain/clock.ts";
 import { Assembly } from "../domain/assembly.ts";
+import type { Attempt } from "../domain/attempt.ts";
 import { RunError, type RunFailure } from "../domain/errors.ts";
 import type { FinishReason, RunEvent } from "../domain/event.ts";
 import type { MessageStatus } from "../domain/message.ts";
-import type { RunEnding } from "../domain/ports.ts";
-import { estimateTokens, NO_USAGE, type Usage } from "../domain/usage.ts";
-import { estimatePrompt, type ModelCall, type Step } from "../models/call.ts";
+import type { RunEnding, RunRecord } from "../domain/ports.ts";
+import { endOf } from "../domain/run.ts";
+import type { Usage } from "../domain/usage.ts";
+import type { Emit, Step } from "../models/call.ts";
+import { type AttemptParts, Attempts } from "./attempts.ts";
+import type { Continuation } from "./continuation.ts";
 import type { LiveRun } from "./live_run.ts";
 import type { RunLog } from "./run_log.ts";
 
-/** What making an answer needs. */
-export interface AnswerParts {
-  call: ModelCall;
-  log: RunLog;
-  clock: Clock;
-  ids: IdGenerator;
+/** One answer to make. */
+export interface AnswerJob {
+  record: RunRecord;
+  live: LiveRun;
+  step: Step;
+  /** What to ask where the step's own model does not answer, in order. */
+  fallbacks: Step[];
+  /** The first attempt, in the ledger already. */
+  attempt: Attempt;
+  /** Where the answer goes on with what a process before this one left. */
+  continuation?: Continuation;
 }
 
-/** How an answer ended, and the ending that stores it. */
-interface Outcome {
+/** What making an answer needs. */
+export interface AnswerParts extends AttemptParts {
+  log: RunLog;
+}
+
+/** How an answer ended. */
+export interface AnswerEnd {
   state: MessageStatus;
   finishReason: FinishReason;
   usage: Usage;
@@ -36,109 +48,99 @@ export class StopRequested extends Error {
  * provider does; rejects only where the ending cannot be stored.
  */
 export async function makeAnswer(
-  run: LiveRun,
-  step: Step,
-  attempt: Attempt,
+  job: AnswerJob,
   signal: AbortSignal,
   parts: AnswerParts,
-): Promise<void> {
-  const { clock, log } = parts;
-  const assembly = new Assembly();
-  const progress = { firstContentAt: null as number | null, characters: 0 };
-  const emit = (event: RunEvent) => {
-    progress.firstContentAt ??= clock.now();
-    if ("text" in event) progress.characters += event.text.length;
+): Promise<AnswerEnd> {
+  const { record, live, continuation } = job;
+  const assembly = continuation?.assembly ?? new Assembly();
+  const log: Emit = (event) => {
     assembly.apply(event);
-    log.append(run, event);
+    return parts.log.append(live, event);
   };
-  const { messageId, model } = run.record;
-  log.append(run, { type: "start", messageId, model });
-  log.append(run, { type: "step-start", messageId });
-  assembly.apply({ type: "step-start", messageId });
-
-  const outcome = await parts.call.stream(step, signal, emit).then(
-    (end): Outcome => ({ state: "completed", failure: null, ...end }),
-    (error): Outcome => ({
-      ...failedOutcome(error),
-      usage: estimateUsage(step, progress.characters, progress.firstContentAt !== null),
-    }),
+  if (!continuation) {
+    log({ type: "start", messageId: record.messageId, model: record.model });
+    log({ type: "step-start", messageId: record.messageId });
+  }
+  const attempts = new Attempts(job.attempt, job.step, job.fallbacks, parts);
+  const emit = continuation ? continuation.joined(log) : log;
+  const end = await attempts.run(signal, emit).then(
+    (outcome): AnswerEnd => ({ state: endOf("complete"), failure: null, ...outcome }),
+    (error): AnswerEnd => ({ ...endByError(error), usage: attempts.estimate() }),
   );
-  for (const event of endEvents(run, outcome)) log.append(run, event);
-  await log.end(run, ending(run, outcome, assembly, attempt, progress.firstContentAt, parts));
+  for (const event of endEvents(record, end)) log(event);
+  live.move(TRANSITION_TO[end.state]);
+  const ending = endingOf(record, end, assembly, attempts, parts);
+  await parts.log.end(live, ending);
+  return end;
 }
 
-function failedOutcome(error: unknown): Omit<Outcome, "usage"> {
+const TRANSITION_TO = {
+  completed: "complete",
+  stopped: "stop",
+  interrupted: "interrupt",
+  failed: "fail",
+} as const;
+
+function endByError(error: unknown): Omit<AnswerEnd, "usage"> {
   if (error instanceof StopRequested) {
-    return { state: "stopped", finishReason: "other", failure: null };
+    return { state: endOf("stop"), finishReason: "other", failure: null };
   }
   const failure: RunFailure = error instanceof RunError ? error.failure : {
     class: "internal",
     message: "Parley failed while it made this answer.",
     retryable: true,
   };
-  return { state: "failed", finishReason: "error", failure };
+  return { state: endOf("fail"), finishReason: "error", failure };
 }
 
-/** A request that was cut off was paid for all the same: its tokens are counted here. */
-function estimateUsage(step: Step, characters: number, answered: boolean): Usage {
-  if (!answered) return { ...NO_USAGE, estimated: true };
-  return {
-    ...NO_USAGE,
-    inputTokens: estimatePrompt(step.prompt),
-    outputTokens: estimateTokens(characters),
-    estimated: true,
-  };
-}
-
-function endEvents(run: LiveRun, { state, finishReason, usage, failure }: Outcome): RunEvent[] {
+function endEvents(
+  record: RunRecord,
+  { state, finishReason, usage, failure }: AnswerEnd,
+): RunEvent[] {
   if (failure) return [{ type: "error", failure, usage }];
-  if (state === "failed") throw new Error("a failed run without a failure");
   return [
     { type: "step-finish", finishReason, usage },
-    { type: "finish", state, finishReason, usage, model: run.record.model },
+    {
+      type: "finish",
+      state: state as Exclude<MessageStatus, "failed">,
+      finishReason,
+      usage,
+      model: record.model,
+    },
   ];
 }
 
-function ending(
-  run: LiveRun,
-  { state, finishReason, usage, failure }: Outcome,
+function endingOf(
+  record: RunRecord,
+  { state, finishReason, usage, failure }: AnswerEnd,
   assembly: Assembly,
-  attempt: Attempt,
-  firstContentAt: number | null,
-  { clock, ids }: AnswerParts,
+  attempts: Attempts,
+  { ids }: AnswerParts,
 ): RunEnding {
-  const endedAt = clock.now();
+  const end = attempts.end(state, failure, usage);
   const answer = assembly.parts({ ended: true });
   const said = answer.some((part) => part.type !== "step-start");
   return {
-    run: run.record,
+    run: record,
     state,
     failure,
-    endedAt,
+    endedAt: end.endedAt,
     message: said || state === "completed"
       ? {
         key: ids.uuid(),
-        parentKey: run.record.promptKey,
-        id: run.record.messageId,
+        parentKey: record.promptKey,
+        id: record.messageId,
         role: "assistant",
         parts: answer,
         metadata: {},
         status: state,
-        model: run.record.model,
+        model: record.model,
         finishReason,
         usage,
-        createdAt: run.record.createdAt,
+        createdAt: record.createdAt,
       }
       : null,
-    attempt: {
-      id: attempt.id,
-      end: {
-        outcome: state,
-        failureClass: failure?.class ?? null,
-        firstTokenMs: firstContentAt === null ? null : firstContentAt - attempt.startedAt,
-        endedAt,
-        usage,
-      },
-    },
+    attempt: { id: attempts.current.id, end },
   };
 }

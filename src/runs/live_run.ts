@@ -1,5 +1,6 @@
 import type { LoggedEvent, RunEvent } from "../domain/event.ts";
-import type { RunRecord } from "../domain/ports.ts";
+import type { RunIdentity } from "../domain/ports.ts";
+import { isEnded, nextState, type RunState, type RunTransition } from "../domain/run.ts";
 
 /** Events that were published together. */
 export interface Segment {
@@ -17,21 +18,44 @@ export type LogReader = (runId: string, after: number) => Promise<LoggedEvent[]>
 /** How much of its log a run keeps in memory, in characters of JSON, by rough count. */
 const MEMORY = 256 * 1024;
 
-/** A run that this process makes, as subscribers see it: what was published, and what comes. */
+/** A run as subscribers see it: what was published, and what comes. */
 export class LiveRun {
   /** The number of the last published event. */
-  head = 0;
-  /** True once the last event is published. */
-  ended = false;
+  head: number;
+  /** True once nothing more will be published. */
+  closed = false;
+  #state: RunState;
   readonly #segments: Segment[] = [];
   #size = 0;
   readonly #listeners = new Set<() => void>();
 
-  constructor(readonly record: RunRecord, readonly readLog: LogReader) {}
+  constructor(
+    readonly identity: RunIdentity,
+    readonly readLog: LogReader,
+    at: { state: RunState; head: number },
+  ) {
+    this.#state = at.state;
+    this.head = at.head;
+    this.closed = isEnded(at.state);
+  }
+
+  get state(): RunState {
+    return this.#state;
+  }
+
+  /**
+   * Makes a move of the run's state machine.
+   * @throws {Error} for a move that the run cannot make.
+   */
+  move(transition: RunTransition): RunState {
+    const next = nextState(this.#state, transition);
+    if (!next) throw new Error(`a run that is ${this.#state} cannot ${transition}`);
+    return this.#state = next;
+  }
 
   /** Takes events that are in the database and tells every subscriber. */
-  publish(events: RunEvent[], ended: boolean): void {
-    if (this.ended) return;
+  publish(events: RunEvent[], last: boolean): void {
+    if (this.closed) return;
     if (events.length > 0) {
       const segment = segmentOf(this.head + 1, events);
       this.head = segment.last;
@@ -41,7 +65,7 @@ export class LiveRun {
         this.#size -= sizeOf(this.#segments.shift()!);
       }
     }
-    this.ended = ended;
+    this.closed = last;
     for (const listener of [...this.#listeners]) listener();
   }
 
@@ -84,7 +108,7 @@ export class Subscription {
 
   /** True once every event was taken. */
   get done(): boolean {
-    return this.run.ended && this.#position >= this.run.head;
+    return this.run.closed && this.#position >= this.run.head;
   }
 
   /**
@@ -102,7 +126,7 @@ export class Subscription {
   async #read(): Promise<Segment | undefined> {
     this.#reading = true;
     try {
-      const logged = await this.run.readLog(this.run.record.id, this.#position);
+      const logged = await this.run.readLog(this.run.identity.id, this.#position);
       const first = logged[0];
       if (!first) return undefined;
       const segment = segmentOf(first.seq, logged.map(({ event }) => event));

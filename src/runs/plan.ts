@@ -56,6 +56,7 @@ export function planSend(
   return { branch: [...before, prompt], prompt, isNew: true };
 }
 
-function sameContent(known: StoredMessage, sent: SentMessage): boolean {
+/** True where a message that was sent says what a stored one says. */
+export function sameContent(known: StoredMessage, sent: SentMessage): boolean {
   return JSON.stringify(known.parts) === JSON.stringify(sent.parts);
 }

@@ -1,46 +1,68 @@
 import { assemble } from "../domain/assembly.ts";
-import type { Clock, IdGenerator } from "../domain/clock.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { messageText } from "../domain/message.ts";
-import type { RunRecord, RunStore } from "../domain/ports.ts";
+import type { InterruptPolicy } from "../domain/policies.ts";
+import type { FoundRun, Ledger, RunStore } from "../domain/ports.ts";
+import { endOf } from "../domain/run.ts";
 import { estimateTokens, NO_USAGE } from "../domain/usage.ts";
+import type { ModelCatalog } from "../models/catalog.ts";
 import type { Logger } from "../observe/log.ts";
+import { type AdmissionParts, makeStep } from "./admission.ts";
+import type { AnswerJob } from "./answer.ts";
+import { newAttempt } from "./attempts.ts";
+import { continuationOf } from "./continuation.ts";
+import { LOG_PAGE } from "./replay.ts";
 
 /** What recovery needs. */
-export interface RecoveryParts {
+export interface RecoveryParts extends AdmissionParts {
   runs: RunStore;
-  clock: Clock;
-  ids: IdGenerator;
+  ledger: Ledger;
+  catalog: ModelCatalog;
   log: Logger;
+  onInterrupt: InterruptPolicy;
 }
-
-/** How many stored groups one read of a log brings. */
-const LOG_PAGE = 1_000;
 
 /**
- * Ends the runs that a process before this one left behind: each becomes `interrupted`, and all of
- * its log, which is all that anyone saw, becomes its message.
+ * Takes over the runs that another process left behind. Each becomes `interrupted`, and all of its
+ * log, which is all that anyone saw, becomes its message; or, by policy and where the provider can,
+ * it is given back as a job that goes on with it.
  */
-export async function recoverRuns(parts: RecoveryParts): Promise<void> {
-  const runs = await parts.runs.unfinished();
-  for (const run of runs) await interrupt(run, parts);
-  if (runs.length > 0) parts.log.log("warn", "runs were interrupted", { count: runs.length });
+export async function recoverRuns(parts: RecoveryParts): Promise<Omit<AnswerJob, "live">[]> {
+  const { runs, leases, log } = parts;
+  const cutoff = leases.cutoff;
+  const abandoned = await runs.abandoned(leases.owner, cutoff);
+  const jobs: Omit<AnswerJob, "live">[] = [];
+  for (const found of abandoned) {
+    if (!await runs.takeOver(found.run, leases.make(), cutoff)) continue;
+    const events = await readLog(found.run.id, runs);
+    await closeAttempts(found, events, parts);
+    const job = parts.onInterrupt === "continue" ? await continueRun(found, events, parts) : null;
+    if (job) jobs.push(job);
+    else await interrupt(found, events, parts);
+    log.log("warn", job ? "a run is continued" : "a run was interrupted", { run: found.run.id });
+  }
+  return jobs;
 }
 
-async function interrupt(run: RunRecord, { runs, clock, ids }: RecoveryParts): Promise<void> {
-  const events = await readLog(run.id, runs);
+async function interrupt(
+  { run, lastSeq }: FoundRun,
+  events: readonly RunEvent[],
+  { runs, clock, ids }: RecoveryParts,
+): Promise<void> {
   const parts = assemble(events, { ended: true });
-  const usage = {
-    ...NO_USAGE,
-    outputTokens: estimateTokens(messageText({ parts }).length),
-    estimated: true,
-  };
-  const endedAt = clock.now();
-  await runs.append([], [{
+  const usage = usageOf(events);
+  const state = endOf("interrupt") as "interrupted";
+  const end: RunEvent[] = [
+    ...(events.length > 0
+      ? [{ type: "step-finish" as const, finishReason: "other" as const, usage }]
+      : []),
+    { type: "finish", state, finishReason: "other", usage, model: run.model },
+  ];
+  await runs.append([{ runId: run.id, first: lastSeq + 1, events: end }], [{
     run,
-    state: "interrupted",
+    state,
     failure: null,
-    endedAt,
+    endedAt: clock.now(),
     message: parts.some((part) => part.type !== "step-start")
       ? {
         key: ids.uuid(),
@@ -49,7 +71,7 @@ async function interrupt(run: RunRecord, { runs, clock, ids }: RecoveryParts): P
         role: "assistant",
         parts,
         metadata: {},
-        status: "interrupted",
+        status: state,
         model: run.model,
         finishReason: "other",
         usage,
@@ -58,6 +80,44 @@ async function interrupt(run: RunRecord, { runs, clock, ids }: RecoveryParts): P
       : null,
     attempt: null,
   }]);
+  await runs.durable();
+}
+
+async function continueRun(
+  { run }: FoundRun,
+  events: readonly RunEvent[],
+  parts: RecoveryParts,
+): Promise<Omit<AnswerJob, "live"> | null> {
+  const { catalog, messages, ledger, clock, ids } = parts;
+  const model = await catalog.find(run.model);
+  const continuation = model && continuationOf(events, model.type);
+  if (!model || !continuation) return null;
+  const history = await messages.history(run.ownerId, run.chatId);
+  const step = makeStep(model, history, false, parts);
+  step.prompt.push({ role: "assistant", content: [{ type: "text", text: continuation.text }] });
+  const attempt = newAttempt({ ...run, runId: run.id }, "retry", model, ids.uuid(), clock.now());
+  await ledger.open(attempt);
+  return { record: run, step, fallbacks: [], attempt, continuation };
+}
+
+/** What the other process had asked for was paid, and nobody will say how much any more. */
+async function closeAttempts(
+  { run }: FoundRun,
+  events: readonly RunEvent[],
+  { ledger, clock }: RecoveryParts,
+): Promise<void> {
+  await ledger.closeOpen(run.id, {
+    outcome: endOf("interrupt"),
+    failureClass: null,
+    firstTokenMs: null,
+    endedAt: clock.now(),
+    usage: usageOf(events),
+  });
+}
+
+function usageOf(events: readonly RunEvent[]) {
+  const text = messageText({ parts: assemble(events, { ended: true }) });
+  return { ...NO_USAGE, outputTokens: estimateTokens(text.length), estimated: true };
 }
 
 async function readLog(runId: string, runs: RunStore): Promise<RunEvent[]> {
@@ -66,7 +126,7 @@ async function readLog(runId: string, runs: RunStore): Promise<RunEvent[]> {
     const page = await runs.events(runId, after, LOG_PAGE);
     const last = page.at(-1);
     if (!last) return events;
-    events.push(...page.map(({ event }) => event));
+    for (const { event } of page) events.push(event);
     after = last.seq;
   }
 }

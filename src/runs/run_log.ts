@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers";
 import type { Clock } from "../domain/clock.ts";
 import type { RunEvent } from "../domain/event.ts";
+import type { LogDurability } from "../domain/policies.ts";
 import type { EventGroup, RunEnding, RunStore } from "../domain/ports.ts";
 import type { LiveRun } from "./live_run.ts";
 
@@ -10,8 +11,13 @@ export type OnStorageFailure = (runs: LiveRun[], error: unknown) => void;
 /** Milliseconds between two tries to store an ending that could not be stored. */
 const RETRY = 1_000;
 
+/** How many events of a run may wait to be stored. */
+const WAITING = 2_000;
+
 interface Pending {
   events: RunEvent[];
+  /** Resolves when the group was written, or could not be. */
+  written: PromiseWithResolvers<void>;
   ending: RunEnding | undefined;
   stored: PromiseWithResolvers<void>;
 }
@@ -25,6 +31,7 @@ interface Pending {
 export class RunLog {
   readonly #store: RunStore;
   readonly #clock: Clock;
+  readonly #durability: LogDurability;
   readonly #onFailure: OnStorageFailure;
   readonly #closed = new AbortController();
   readonly #broken = new WeakSet<LiveRun>();
@@ -32,15 +39,27 @@ export class RunLog {
   #pending = new Map<LiveRun, Pending>();
   #scheduled = false;
 
-  constructor(store: RunStore, clock: Clock, onFailure: OnStorageFailure) {
+  constructor(
+    store: RunStore,
+    clock: Clock,
+    durability: LogDurability,
+    onFailure: OnStorageFailure,
+  ) {
     this.#store = store;
     this.#clock = clock;
+    this.#durability = durability;
     this.#onFailure = onFailure;
   }
 
-  /** Adds an event to the run's log. It is published once it is stored. */
-  append(run: LiveRun, event: RunEvent): void {
-    if (!this.#broken.has(run)) this.#pendingOf(run).events.push(event);
+  /**
+   * Adds an event to the run's log. It is published once it is stored. Gives a promise where so much
+   * waits to be stored that the caller had better wait too.
+   */
+  append(run: LiveRun, event: RunEvent): Promise<void> | void {
+    if (this.#broken.has(run)) return;
+    const pending = this.#pendingOf(run);
+    pending.events.push(event);
+    if (pending.events.length >= WAITING) return pending.written.promise;
   }
 
   /**
@@ -78,7 +97,12 @@ export class RunLog {
   #pendingOf(run: LiveRun): Pending {
     let pending = this.#pending.get(run);
     if (!pending) {
-      pending = { events: [], ending: undefined, stored: Promise.withResolvers() };
+      pending = {
+        events: [],
+        written: Promise.withResolvers(),
+        ending: undefined,
+        stored: Promise.withResolvers(),
+      };
       pending.stored.promise.catch(() => {});
       this.#pending.set(run, pending);
     }
@@ -93,12 +117,14 @@ export class RunLog {
     const group = this.#pending;
     this.#pending = new Map();
     const endings = [...group.values()].flatMap(({ ending }) => ending ? [ending] : []);
+    if (this.#durability === "after") publishOngoing(group);
     const failure = await this.#store.append(this.#number(group), endings).then(
       () => undefined,
       (error: unknown) => ({ error }),
     );
     if (failure) this.#fail(group, failure.error);
     else this.#publish(group);
+    for (const { written } of group.values()) written.resolve();
     if (this.#pending.size > 0) setImmediate(() => this.#flush());
     else this.#scheduled = false;
   }
@@ -108,18 +134,15 @@ export class RunLog {
     for (const [run, { events }] of group) {
       if (events.length === 0) continue;
       const last = this.#appended.get(run) ?? run.head;
-      groups.push({ runId: run.record.id, first: last + 1, events });
+      groups.push({ runId: run.identity.id, first: last + 1, events });
       this.#appended.set(run, last + events.length);
     }
     return groups;
   }
 
   #publish(group: Map<LiveRun, Pending>): void {
-    const ended = new Map<LiveRun, Pending>();
-    for (const [run, pending] of group) {
-      if (pending.ending) ended.set(run, pending);
-      else run.publish(pending.events, false);
-    }
+    if (this.#durability === "before") publishOngoing(group);
+    const ended = new Map([...group].filter(([, { ending }]) => ending));
     if (ended.size === 0) return;
     // The others' next group need not wait for the disk.
     this.#store.durable().then(
@@ -139,5 +162,11 @@ export class RunLog {
       stored.reject(error);
     }
     this.#onFailure([...group.keys()], error);
+  }
+}
+
+function publishOngoing(group: Map<LiveRun, Pending>): void {
+  for (const [run, { events, ending }] of group) {
+    if (!ending) run.publish(events, false);
   }
 }

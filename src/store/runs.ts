@@ -204,7 +204,8 @@ function endStatements({ run, state, failure, endedAt, message, attempt }: RunEn
       : []),
     ...(attempt ? [closeAttempt(attempt.id, attempt.end)] : []),
     {
-      sql: "UPDATE runs SET state = ?, failure = ?, ended_at = ? WHERE id = ? AND state = 'running'",
+      sql:
+        "UPDATE runs SET state = ?, failure = ?, ended_at = ? WHERE id = ? AND state = 'running'",
       args: [state, failure && JSON.stringify(failure), endedAt, run.id],
     },
   ];

@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import type { Header, Schema } from "./document.ts";
-import { type Html, prose } from "./prose.ts";
+import { type Html, inline, note, prose, rows } from "./prose.ts";
 
 /** What a schema takes, in a few words: `array of Chat`, `string or null`. */
 export function typeName(schema: Schema): string {
@@ -19,45 +19,38 @@ export function typeName(schema: Schema): string {
 
 /** The named values of an object, a header list or a parameter list. */
 export function fields(entries: [name: string, field: Field][]): Html {
-  return html`
-    <dl class="fields">
-      ${entries.map(([name, { schema, required, description }]) =>
-        html`
-          <div>
-            <dt>
-              <code>${name}</code> <span class="type">${typeName(schema)}</span>
-              ${required ? html`<span class="required">required</span>` : ""}
-            </dt>
-            <dd>${prose(description)} ${bounds(schema)} ${inside(schema)}</dd>
-          </div>
-        `
-      )}
-    </dl>
-  `;
+  return rows(entries.map(([name, { schema, required, description, in: where }]) => [
+    html`
+      <code>${name}</code>
+      ${note(where === undefined ? typeName(schema) : `${typeName(schema)}, ${where}`)}
+      ${required ? html`<span class="required">required</span>` : ""}
+    `,
+    html`${prose(description)} ${bounds(schema)}`,
+    inside(schema),
+  ]));
 }
 
 /** The fields of the objects in a schema, in the open. */
-export function schemaFields(schema: Schema): Html {
-  return html`${objectsOf(schema).map((object) => html`${fields(properties(object))}`)}`;
+export function schemaFields(schema: Schema): Html[] {
+  return objectsOf(schema).map((object) => fields(properties(object)));
 }
 
 interface Field extends Header {
-  where?: string;
+  /** Where a parameter is. */
+  in?: string;
 }
 
 /** The objects in a field's schema, folded up. */
-function inside(schema: Schema): Html {
-  return html`${
-    objectsOf(schema).map((object) =>
-      html`
-        <details>
-          <summary>${object.title ?? "Fields"}</summary>
-          ${object.title === undefined ? "" : prose(object.description)}
-          ${fields(properties(object))}
-        </details>
-      `
-    )
-  }`;
+function inside(schema: Schema): Html[] {
+  const objects = objectsOf(schema);
+  return objects.map((object) =>
+    html`
+      <details>
+        <summary>${object.title ?? "Fields"}</summary>
+        ${objects.length > 1 ? prose(object.description) : ""} ${fields(properties(object))}
+      </details>
+    `
+  );
 }
 
 function objectsOf(schema: Schema): Schema[] {
@@ -76,20 +69,23 @@ function properties({ properties = {}, required = [] }: Schema): [string, Field]
 }
 
 /** The values or lengths that a schema allows. */
-function bounds(schema: Schema): Html {
-  const only = (schema.anyOf ?? []).filter(({ type }) => type !== "null");
-  const bound = only.length === 1 ? only[0]! : schema;
-  const { enum: values, minimum, maximum, minLength, maxLength, maxItems } = bound;
-  if (values) {
-    const names = values.map((value) => html`<code>${JSON.stringify(value)}</code> `);
-    return html`<p class="bounds">One of ${names}</p>`;
-  }
-  const text = range(minimum, maximum, "") ?? range(minLength, maxLength, " characters") ??
-    range(undefined, maxItems, " items");
-  return text === undefined ? html`` : html`<p class="bounds">${text}</p>`;
+function bounds(schema: Schema): Html | "" {
+  const options = (schema.anyOf ?? []).filter(({ type }) => type !== "null");
+  const { enum: values, minimum, maximum, minLength, maxLength, maxItems } = options.length === 1
+    ? options[0]!
+    : schema;
+  const text = values
+    ? `One of ${values.map((value) => `\`${JSON.stringify(value)}\``).join(", ")}`
+    : range(minimum, maximum, "") ?? range(minLength, maxLength, " characters") ??
+      range(undefined, maxItems, " items");
+  return text === undefined ? "" : html`<p class="bounds">${inline(text)}</p>`;
 }
 
-function range(least: number | undefined, most: number | undefined, of: string) {
+function range(
+  least: number | undefined,
+  most: number | undefined,
+  of: string,
+): string | undefined {
   if (most !== undefined) {
     return least === undefined ? `At most ${most}${of}` : `${least} to ${most}${of}`;
   }

@@ -29,7 +29,7 @@ a { color: var(--accent); text-underline-offset: 0.2em; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 4px; }
 main:focus { outline: none; }
 code { font: 0.875em/1.5 var(--mono); overflow-wrap: anywhere; }
-p code, li code, dd code { background: var(--code); padding: 0.1em 0.35em; border-radius: 4px; }
+p code, main li code { background: var(--code); padding: 0.1em 0.35em; border-radius: 4px; }
 pre {
   margin: 0.75rem 0;
   padding: 0.9rem 1rem;
@@ -38,7 +38,7 @@ pre {
   border: 1px solid var(--line);
   border-radius: 8px;
 }
-pre code { overflow-wrap: normal; }
+pre code { display: block; overflow-wrap: normal; }
 p, ul { margin: 0.5rem 0; }
 .skip { position: absolute; left: -100vw; padding: 0.5rem 1rem; background: var(--panel); z-index: 1; }
 .skip:focus { left: 1rem; top: 1rem; }
@@ -88,7 +88,7 @@ article:target { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent
 .post { color: var(--post); }
 .patch { color: var(--patch); }
 .delete { color: var(--delete); }
-.type { color: var(--dim); font-size: 0.875rem; font-weight: 400; }
+.note { color: var(--dim); font-size: 0.875rem; font-weight: 400; }
 .required { color: var(--delete); font-size: 0.8125rem; }
 .bounds { color: var(--dim); font-size: 0.875rem; }
 
@@ -100,10 +100,12 @@ article:target { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent
   padding: 0.5rem 0;
   border-top: 1px solid var(--line);
 }
-.fields > div:target { background: var(--code); }
+.fields > div:has(:target) { background: var(--code); }
+.fields dt .note { margin-left: 0.25rem; }
 .fields dd { margin: 0; min-width: 0; }
 .fields dd > :first-child { margin-top: 0; }
 .fields p, .fields ul { margin: 0 0 0.25rem; }
+.fields .inside { grid-column: 1 / -1; }
 .fields .fields { padding-left: 0.75rem; border-left: 2px solid var(--line); }
 details { margin: 0.25rem 0; }
 summary { cursor: pointer; color: var(--accent); }
@@ -111,7 +113,7 @@ summary { cursor: pointer; color: var(--accent); }
 .answer > summary { color: inherit; }
 .answer > summary b { font-family: var(--mono); color: var(--post); margin-right: 0.4rem; }
 .errors { border-top: 1px solid var(--line); padding-top: 0.4rem; color: var(--dim); }
-.errors a { margin-left: 0.4rem; font: 0.875rem var(--mono); }
+.errors a { margin-left: 0.25rem; font: 0.875rem var(--mono); }
 
 @media (max-width: 52rem) {
   body { display: block; }

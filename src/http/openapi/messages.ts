@@ -32,7 +32,8 @@ e:{"finishReason":"stop","usage":{"promptTokens":14,"completionTokens":4},"isCon
 d:{"finishReason":"stop","usage":{"promptTokens":14,"completionTokens":4}}
 `;
 
-const SENDING = `Stores the message, starts the answer and streams it. Once the headers are here, the \
+const SENDING =
+  `Stores the message, starts the answer and streams it. Once the headers are here, the \
 message is kept; a request that is refused stores nothing. The answer is made to its end and kept \
 even if the client leaves.
 

@@ -1,8 +1,13 @@
 import { createAnthropic } from "@ai-sdk/anthropic";
 import type { LanguageModelV4 } from "@ai-sdk/provider";
+import { providerFetch } from "../fetch.ts";
 import type { PackageOptions } from "../provider.ts";
 
 /** Anthropic's Messages API. */
 export function anthropic({ apiKey, baseUrl }: PackageOptions): (id: string) => LanguageModelV4 {
-  return createAnthropic({ apiKey, ...(baseUrl !== undefined && { baseURL: baseUrl }) });
+  return createAnthropic({
+    apiKey,
+    fetch: providerFetch,
+    ...(baseUrl !== undefined && { baseURL: baseUrl }),
+  });
 }

@@ -1,5 +1,6 @@
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import type { LanguageModelV4 } from "@ai-sdk/provider";
+import { providerFetch } from "../fetch.ts";
 import type { PackageOptions } from "../provider.ts";
 
 /** Any server that speaks OpenAI's chat completions. */
@@ -10,6 +11,7 @@ export function compatible(
     name,
     baseURL: baseUrl,
     includeUsage: true,
+    fetch: providerFetch,
     ...(apiKey !== "" && { apiKey }),
   });
   return (id) => provider.chatModel(id);

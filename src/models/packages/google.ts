@@ -1,8 +1,13 @@
 import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import type { LanguageModelV4 } from "@ai-sdk/provider";
+import { providerFetch } from "../fetch.ts";
 import type { PackageOptions } from "../provider.ts";
 
 /** Google's Gemini API. */
 export function google({ apiKey, baseUrl }: PackageOptions): (id: string) => LanguageModelV4 {
-  return createGoogleGenerativeAI({ apiKey, ...(baseUrl !== undefined && { baseURL: baseUrl }) });
+  return createGoogleGenerativeAI({
+    apiKey,
+    fetch: providerFetch,
+    ...(baseUrl !== undefined && { baseURL: baseUrl }),
+  });
 }

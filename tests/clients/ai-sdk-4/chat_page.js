@@ -71,8 +71,10 @@ class ChatPage {
   async turn(action) {
     const before = this.statuses.length;
     await action();
-    await this.until("the turn is over", ({ status }) =>
-      this.statuses.length > before && (status === "ready" || status === "error"));
+    await this.until(
+      "the turn is over",
+      ({ status }) => this.statuses.length > before && (status === "ready" || status === "error"),
+    );
   }
 
   /** Waits for the first words of an answer. */
@@ -89,9 +91,8 @@ class ChatPage {
       const timer = setTimeout(() => {
         this.#waiting.delete(check);
         const { status, error, messages } = this.chat ?? {};
-        reject(new Error(`${what}: not so in ${PATIENCE} ms; ${
-          JSON.stringify({ status, error: error?.message, messages })
-        }`));
+        const state = JSON.stringify({ status, error: error?.message, messages });
+        reject(new Error(`${what}: not so within ${PATIENCE} ms, but ${state}`));
       }, PATIENCE);
       const check = () => {
         if (!this.chat || !reached(this.chat)) return;

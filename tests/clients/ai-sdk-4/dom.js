@@ -8,11 +8,8 @@ const { window } = new JSDOM("<!doctype html><body></body>", {
 });
 
 // `fetch` and `AbortController` stay Node's: the requests are real.
-for (const [name, value] of Object.entries({
-  window,
-  document: window.document,
-  navigator: window.navigator,
-})) {
+const browser = { window, document: window.document, navigator: window.navigator };
+for (const [name, value] of Object.entries(browser)) {
   // Newer Nodes have a `navigator` that takes no assignment.
   Object.defineProperty(globalThis, name, { value, configurable: true });
 }

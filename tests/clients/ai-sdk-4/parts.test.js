@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { convertToCoreMessages } from "ai";
 import { openChat } from "./chat_page.js";
 import { history, newChat } from "./parley.js";
 
@@ -47,6 +48,21 @@ test("a page that was loaded again shows the same parts", limits, async (t) => {
   await first.turn(() => first.send("everything"));
   const second = await openChat(t, chat);
   assert.deepEqual(comparable(second.chat.messages), comparable(first.chat.messages));
+});
+
+test("a server with AI SDK 4 can send the history to a model", limits, async (t) => {
+  const chat = await newChat();
+  const page = await openChat(t, chat);
+  await page.turn(() => page.send("everything"));
+  const [question, call, result, answer, ...more] = convertToCoreMessages(await history(chat));
+
+  assert.deepEqual(question, { role: "user", content: [{ type: "text", text: "everything" }] });
+  assert.deepEqual(call.content.map(({ type }) => type), ["reasoning", "tool-call"]);
+  assert.deepEqual(result.content.map(({ type, result }) => ({ type, result })), [
+    { type: "tool-result", result: { words: 1 } },
+  ]);
+  assert.deepEqual(answer.content.map(({ type }) => type), ["text", "file"]);
+  assert.deepEqual(more, []);
 });
 
 test("thinking is asked for by the request", limits, async (t) => {

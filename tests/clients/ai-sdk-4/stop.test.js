@@ -5,10 +5,13 @@ import { history, historyOf, newChat } from "./parley.js";
 
 const limits = { timeout: 60_000 };
 
+/** A message that the demo model repeats, so that its answer takes a while. */
+const LONG = "Hello ".repeat(80).trim();
+
 test("a client that stops listening does not stop the answer", limits, async (t) => {
   const chat = await newChat();
   const page = await openChat(t, chat);
-  await page.send("Hello");
+  await page.send(LONG);
   await page.answerBegins();
   await page.turn(() => page.chat.stop());
 

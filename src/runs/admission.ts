@@ -1,0 +1,119 @@
+/** How a send becomes a run: stored in one transaction, or not at all. */
+import type { Chat } from "../domain/chat.ts";
+import type { Clock, IdGenerator } from "../domain/clock.ts";
+import { AppError } from "../domain/errors.ts";
+import type {
+  FoundRun,
+  KeyedSend,
+  MessageStore,
+  RunIdentity,
+  RunRecord,
+  RunStore,
+  StoredMessage,
+} from "../domain/ports.ts";
+import type { Step } from "../models/call.ts";
+import type { CatalogModel } from "../models/catalog.ts";
+import { newAttempt } from "./attempts.ts";
+import type { AnswerJob } from "./answer.ts";
+import type { Leases } from "./leases.ts";
+import { planSend, sameContent, type SendPlan, type SentMessage } from "./plan.ts";
+import { buildPrompt } from "./prompt.ts";
+
+/** What admitting needs. */
+export interface AdmissionParts {
+  messages: MessageStore;
+  runs: RunStore;
+  clock: Clock;
+  ids: IdGenerator;
+  leases: Leases;
+  systemPrompt: string | undefined;
+  outputTokens: number | undefined;
+}
+
+/** A message to be answered, as a request or the queue has it. */
+export interface Send {
+  chat: Pick<Chat, "id" | "ownerId">;
+  message: SentMessage;
+  model: CatalogModel;
+  /** What to ask where the model does not answer. */
+  fallbacks: CatalogModel[];
+  thinking: boolean;
+  keyed: KeyedSend | undefined;
+  /** What the queue has given the run already. */
+  identity?: RunIdentity;
+}
+
+/** What became of a send. */
+export type Admission =
+  | { kind: "begun"; job: Omit<AnswerJob, "live">; plan: SendPlan }
+  /** The chat has a live run; `same` where that answers this very message. */
+  | { kind: "busy"; live: FoundRun | undefined; same: boolean };
+
+/** How often a send that met another change of the chat is tried again. */
+const TRIES = 5;
+
+/**
+ * Stores the message and opens its run, or says why not.
+ * @throws {AppError} `not_found` where the chat is gone; `bad_request` for a wrong message id.
+ */
+export async function admit(send: Send, parts: AdmissionParts): Promise<Admission> {
+  const { messages, runs, clock, ids, leases } = parts;
+  const { chat, message, model } = send;
+  for (let tries = 0; tries < TRIES; tries++) {
+    const history = await messages.history(chat.ownerId, chat.id);
+    const now = clock.now();
+    const plan = planSend(history, message, { key: ids.uuid(), now });
+    const record: RunRecord = {
+      id: ids.uuid(),
+      chatId: chat.id,
+      ownerId: chat.ownerId,
+      messageId: ids.uuid(),
+      model: model.id,
+      createdAt: now,
+      ...send.identity,
+      promptKey: plan.prompt.key,
+    };
+    const attempt = newAttempt({ ...record, runId: record.id }, "answer", model, ids.uuid(), now);
+    const begun = await runs.begin({
+      run: record,
+      message: plan.isNew ? plan.prompt : null,
+      leafKey: history.at(-1)?.key ?? null,
+      attempt,
+      lease: leases.make(),
+      keyed: send.keyed,
+    });
+    if (begun === "moved") continue;
+    if (begun === "busy") {
+      const live = await runs.live(chat.ownerId, chat.id);
+      return { kind: "busy", live, same: answersSame(live, history, message) };
+    }
+    const stepOf = (model: CatalogModel) => makeStep(model, plan.branch, send.thinking, parts);
+    const job = { record, step: stepOf(model), fallbacks: send.fallbacks.map(stepOf), attempt };
+    return { kind: "begun", job, plan };
+  }
+  throw new AppError("not_found", "The chat is gone");
+}
+
+/** The request for a branch of the history. */
+export function makeStep(
+  model: CatalogModel,
+  branch: readonly StoredMessage[],
+  thinking: boolean,
+  { systemPrompt, outputTokens }: Pick<AdmissionParts, "systemPrompt" | "outputTokens">,
+): Step {
+  return {
+    model,
+    prompt: buildPrompt(branch, { type: model.type, system: systemPrompt }),
+    thinking,
+    ...(outputTokens !== undefined && { maxOutputTokens: outputTokens }),
+  };
+}
+
+function answersSame(
+  live: FoundRun | undefined,
+  history: StoredMessage[],
+  sent: SentMessage,
+): boolean {
+  const prompt = history.find(({ key }) => key === live?.run.promptKey);
+  return prompt !== undefined && prompt.id === sent.id && sameContent(prompt, sent);
+}

@@ -1,0 +1,29 @@
+import type { Chat } from "../domain/chat.ts";
+import type { MessageStatus } from "../domain/message.ts";
+
+/** Something that a list of chats shows. */
+export type ChatEvent =
+  | { type: "chat.created" | "chat.renamed"; chat: Chat }
+  | { type: "chat.deleted"; chatId: string }
+  | { type: "run.started"; chatId: string; runId: string; model: string }
+  | { type: "run.ended"; chatId: string; runId: string; state: MessageStatus };
+
+/** Tells an owner's watchers what becomes of its chats. */
+export class ChatFeed {
+  readonly #watchers = new Map<string, Set<(event: ChatEvent) => void>>();
+
+  /** Tells every watcher of that owner. */
+  publish(ownerId: string, event: ChatEvent): void {
+    for (const watcher of [...this.#watchers.get(ownerId) ?? []]) watcher(event);
+  }
+
+  /** Calls `watcher` for each event of that owner from now on; the result ends it. */
+  watch(ownerId: string, watcher: (event: ChatEvent) => void): () => void {
+    const watchers = this.#watchers.get(ownerId) ?? new Set();
+    this.#watchers.set(ownerId, watchers.add(watcher));
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size === 0) this.#watchers.delete(ownerId);
+    };
+  }
+}

@@ -1,0 +1,124 @@
+/** Runs that are over, or another process's, as runs that can be subscribed to. */
+import type { Clock } from "../domain/clock.ts";
+import type { LoggedEvent, ProviderMetadata, RunEvent } from "../domain/event.ts";
+import type { ToolPart } from "../domain/message.ts";
+import type { FoundRun, RunStore, StoredMessage } from "../domain/ports.ts";
+import { addUsage, NO_USAGE } from "../domain/usage.ts";
+import { LiveRun } from "./live_run.ts";
+
+/** How many stored groups one read of a log brings. */
+export const LOG_PAGE = 200;
+
+/** How often another process's run is looked at, in milliseconds. */
+const FOLLOW_EVERY = 200;
+
+/** A run that has ended: from its log while that is kept, else made again from its message. */
+export async function replayRun(
+  { run, state, lastSeq }: FoundRun,
+  runs: RunStore,
+): Promise<LiveRun> {
+  if (lastSeq > 0) {
+    return new LiveRun(run, (id, after) => runs.events(id, after, LOG_PAGE), {
+      state,
+      head: lastSeq,
+    });
+  }
+  const message = await runs.answer(run);
+  const events = message ? eventsOf(message) : [];
+  const logged = events.map((event, index): LoggedEvent => ({ seq: index + 1, event }));
+  return new LiveRun(run, (_, after) => Promise.resolve(logged.slice(after)), {
+    state,
+    head: logged.length,
+  });
+}
+
+/** A live run of another process: its log is read as it grows. */
+export function followRun(found: FoundRun, runs: RunStore, clock: Clock): LiveRun {
+  const { run, lastSeq } = found;
+  const live = new LiveRun(run, (id, after) => runs.events(id, after, LOG_PAGE), {
+    state: "running",
+    head: lastSeq,
+  });
+  const follow = async () => {
+    for (;;) {
+      const state = (await runs.find(run.ownerId, run.id))?.state;
+      const events = (await runs.events(run.id, live.head, LOG_PAGE)).map(({ event }) => event);
+      const ended = state !== "running" && events.length < LOG_PAGE;
+      if (events.length > 0 || ended) live.publish(events, ended);
+      if (ended) return;
+      await clock.sleep(FOLLOW_EVERY);
+    }
+  };
+  follow().catch(() => live.publish([], true));
+  return live;
+}
+
+/** The events that a stored message adds up from. */
+export function eventsOf(message: StoredMessage): RunEvent[] {
+  const usage = message.usage ?? NO_USAGE;
+  const model = message.model ?? "";
+  const finishReason = message.finishReason ?? "other";
+  const events: RunEvent[] = [{ type: "start", messageId: message.id, model }];
+  let inStep = false;
+  message.parts.forEach((part, index) => {
+    const id = String(index);
+    if (part.type === "step-start") {
+      if (inStep) events.push({ type: "step-finish", finishReason, usage: NO_USAGE });
+      inStep = true;
+      events.push({ type: "step-start", messageId: message.id });
+    } else if (part.type === "text") {
+      events.push({ type: "text-start", id }, { type: "text-delta", id, text: part.text });
+      events.push({ type: "text-end", id, ...metadata(part) });
+    } else if (part.type === "reasoning") {
+      events.push({ type: "reasoning-start", id, ...metadata(part) });
+      if (part.text !== "") events.push({ type: "reasoning-delta", id, text: part.text });
+      events.push({ type: "reasoning-end", id, ...metadata(part) });
+    } else if (part.type === "dynamic-tool") {
+      events.push(...toolEvents(part));
+    } else if (
+      part.type === "file" || part.type === "source-url" || part.type === "source-document"
+    ) {
+      events.push(part);
+    }
+  });
+  if (inStep) events.push({ type: "step-finish", finishReason, usage });
+  const state = message.status === "failed" ? "interrupted" : message.status;
+  events.push({ type: "finish", state, finishReason, usage: addUsage(NO_USAGE, usage), model });
+  return events;
+}
+
+function toolEvents(
+  part: ToolPart,
+): RunEvent[] {
+  const { toolCallId, toolName } = part;
+  const executed = part.providerExecuted ? { providerExecuted: true as const } : {};
+  const errorText = part.errorText ?? "";
+  if (part.state === "output-error" && typeof part.input === "string") {
+    const { input } = part;
+    return [{ type: "tool-input-error", toolCallId, toolName, input, errorText, ...executed }];
+  }
+  const called: RunEvent = {
+    type: "tool-input",
+    toolCallId,
+    toolName,
+    input: part.input ?? {},
+    ...executed,
+  };
+  switch (part.state) {
+    case "output-available":
+      return [called, {
+        type: "tool-output",
+        toolCallId,
+        output: part.output ?? null,
+        ...executed,
+      }];
+    case "output-error":
+      return [called, { type: "tool-output-error", toolCallId, errorText, ...executed }];
+    default:
+      return [called];
+  }
+}
+
+function metadata({ providerMetadata }: { providerMetadata?: ProviderMetadata }) {
+  return providerMetadata ? { providerMetadata } : {};
+}

@@ -1,0 +1,51 @@
+import type { Clock } from "../domain/clock.ts";
+import type { Ledger, RunStore } from "../domain/ports.ts";
+import { NO_USAGE } from "../domain/usage.ts";
+import type { Logger } from "../observe/log.ts";
+
+/** What upkeep needs. */
+export interface UpkeepParts {
+  runs: RunStore;
+  ledger: Ledger;
+  clock: Clock;
+  log: Logger;
+  /** How long the log of an ended run is kept, in milliseconds. */
+  logMs: number;
+}
+
+/** How often it is tidied up, in milliseconds. */
+const EVERY = 60_000;
+
+/** How long an `Idempotency-Key` is known, in milliseconds. */
+const KEY_TTL = 24 * 3_600_000;
+
+/** Longer than any title takes: one that is still open was left by a crash. */
+const TITLE_TTL = 10 * 60_000;
+
+/** Removes what is no longer needed, now and then, until it is closed. */
+export function keepTidy(parts: UpkeepParts): { close(): void } {
+  const ended = new AbortController();
+  const run = async () => {
+    while (!ended.signal.aborted) {
+      await tidy(parts).catch((error) => {
+        parts.log.log("warn", "tidying up failed", { reason: String(error) });
+      });
+      await parts.clock.sleep(EVERY, ended.signal);
+    }
+  };
+  run().catch(() => {});
+  return { close: () => ended.abort() };
+}
+
+async function tidy({ runs, ledger, clock, logMs }: UpkeepParts): Promise<void> {
+  const now = clock.now();
+  await runs.expireLogs(now - logMs);
+  await runs.expireKeys(now - KEY_TTL);
+  await ledger.closeTitles(now - TITLE_TTL, {
+    outcome: "interrupted",
+    failureClass: null,
+    firstTokenMs: null,
+    endedAt: now,
+    usage: { ...NO_USAGE, estimated: true },
+  });
+}
