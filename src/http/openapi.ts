@@ -6,6 +6,9 @@ import { deploymentPaths } from "./openapi/deployment.ts";
 import { documentPaths } from "./openapi/documents.ts";
 import { messagePaths } from "./openapi/messages.ts";
 import { modelPaths } from "./openapi/models.ts";
+import { runPaths } from "./openapi/runs.ts";
+import { usagePaths } from "./openapi/usage.ts";
+import { watchPaths } from "./openapi/watch.ts";
 
 /** An OpenAPI 3.1 document. */
 export type OpenApiDocument = ReturnType<typeof createDocument>;
@@ -31,6 +34,8 @@ export function openApiDocument(): OpenApiDocument {
     tags: [
       { name: "Chats", description: "A chat is a named line of messages. Its user alone sees it." },
       { name: "Messages", description: "What was said, and what is being said." },
+      { name: "Runs", description: "A run is the making of one answer. It belongs to the server." },
+      { name: "Usage", description: "What was asked of providers, and what it cost." },
       { name: "Models", description: "Who can answer." },
       { name: "Deployment", description: "Who one is, what this is, and whether it is well." },
       { name: "Documents", description: "What you are reading." },
@@ -55,7 +60,10 @@ export function openApiDocument(): OpenApiDocument {
     },
     paths: {
       ...chatPaths,
+      ...watchPaths,
       ...messagePaths,
+      ...runPaths,
+      ...usagePaths,
       ...modelPaths,
       ...deploymentPaths,
       ...documentPaths,

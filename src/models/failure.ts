@@ -13,13 +13,7 @@ export function providerFailure(error: unknown, provider: string, mask: Mask): R
       retryable: true,
     };
   }
-  if (error instanceof Error) {
-    return {
-      class: "provider_cut",
-      message: `The connection to the provider "${provider}" broke off.`,
-      retryable: true,
-    };
-  }
+  if (error instanceof Error) return cutFailure(provider);
   return streamedFailure(error, provider, mask);
 }
 
@@ -29,8 +23,11 @@ function apiFailure(error: APICallError, provider: string, mask: Mask): RunFailu
   if (status === undefined) {
     return failure("provider_unavailable", `${name} cannot be reached.`, true);
   }
-  // A message of the SDK's own about a body that it could not read.
   if (status < 400) {
+    // What the SDK makes of a body that broke off, or that it could not read.
+    const { cause } = error;
+    const unread = JSONParseError.isInstance(cause) || TypeValidationError.isInstance(cause);
+    if (!unread) return cutFailure(provider);
     return failure("provider_malformed", `${name} sent something that is not its protocol.`, true);
   }
   if (status === 401 || status === 403) {
@@ -52,6 +49,10 @@ function apiFailure(error: APICallError, provider: string, mask: Mask): RunFailu
   }
   const said = mask(error.message).slice(0, 500);
   return failure("provider_refused", `${name} refused the request (${status}): ${said}`, false);
+}
+
+function cutFailure(provider: string): RunFailure {
+  return failure("provider_cut", `The connection to the provider "${provider}" broke off.`, true);
 }
 
 /** An error inside a stream that began well: the provider's own object or text. */

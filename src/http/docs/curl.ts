@@ -8,10 +8,9 @@ export function curl(method: string, path: string, operation: Operation): string
     (url, { name, schema }) => url.replace(`{${name}}`, String(schema.example ?? `{${name}}`)),
     path,
   );
-  const headers = Object.entries(responses)
-    .filter(([status]) => status < "300")
-    .flatMap(([, { headers = {} }]) => Object.keys(headers));
-  const isStream = headers.some((name) => /stream/i.test(name));
+  const isStream = Object.values(responses).some(({ headers = {}, content = {} }) =>
+    [...Object.keys(headers), ...Object.keys(content)].some((name) => /stream/i.test(name))
+  );
   const example = requestBody?.content["application/json"]?.example;
   return [
     `curl ${isStream ? "-N " : ""}${method === "get" ? "" : `-X ${method.toUpperCase()} `}` +

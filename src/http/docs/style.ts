@@ -15,7 +15,7 @@ export const STYLE = `
   --delete: light-dark(#b3261e, #ff9b92);
   --mono: ui-monospace, "SF Mono", "Cascadia Code", Menlo, Consolas, monospace;
 }
-* { box-sizing: border-box; }
+* { box-sizing: border-box; scrollbar-color: var(--line) transparent; }
 html { scroll-padding-top: 1.5rem; }
 body {
   margin: 0;
@@ -100,7 +100,7 @@ article:target { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent
   padding: 0.5rem 0;
   border-top: 1px solid var(--line);
 }
-.fields > div:has(:target) { background: var(--code); }
+.fields > div:has(:target) { box-shadow: -0.75rem 0 var(--page), -1rem 0 var(--accent); }
 .fields dt .note { margin-left: 0.25rem; }
 .fields dd { margin: 0; min-width: 0; }
 .fields dd > :first-child { margin-top: 0; }

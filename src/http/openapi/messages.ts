@@ -3,6 +3,7 @@ import type { ZodOpenApiPathsObject } from "zod-openapi";
 import { createMessageSchema, messageSchema } from "../schemas.ts";
 import { chatParams } from "./chats.ts";
 import { CHANGES, failures, json, READS, success, TAKES_BODY } from "./responses.ts";
+import { answerStream, DATA_STREAM } from "./stream.ts";
 
 const tags = ["Messages"];
 
@@ -25,32 +26,17 @@ const HISTORY = [
   },
 ];
 
-const STREAM = `f:{"messageId":"cc2668f2-b082-4967-a874-361a783dad81"}
-0:"A mon"
-0:"oid."
-e:{"finishReason":"stop","usage":{"promptTokens":14,"completionTokens":4},"isContinued":false}
-d:{"finishReason":"stop","usage":{"promptTokens":14,"completionTokens":4}}
-`;
-
 const SENDING =
-  `Stores the message, starts the answer and streams it. Once the headers are here, the \
-message is kept; a request that is refused stores nothing. The answer is made to its end and kept \
-even if the client leaves.
+  `Stores the message, starts the answer and streams it. Once the headers are here, the message is \
+kept; a request that is refused stores nothing. The answer is made to its end and kept even if the \
+client leaves.
 
 The id of a message that the chat has already is an edit, or with the same contents asks for another \
-answer: what came after it leaves the history.
+answer: what came after it leaves the history. The same message sent again while it is being \
+answered, or with the same \`Idempotency-Key\` at any time, joins its answer instead of paying for \
+a second one.
 
-The stream is AI SDK 4's data stream: one part a line, a code and its JSON. A line that is empty \
-keeps the connection open and is to be skipped.
-
-- \`f\` begins a step, with the id that the answer's message has in the history.
-- \`0\` is a piece of the text, \`g\` of the reasoning; \`j\` is the signature of a reasoning and \`i\` \
-a redacted one.
-- \`b\`, \`c\` and \`9\` are a tool call that begins, a piece of its arguments, and the whole of it; \`a\` \
-is its result.
-- \`h\` is a source, \`k\` a file.
-- \`e\` ends a step, and \`d\`, once, the answer. \`3\` is an error, before a \`d\` with the finish \
-reason \`error\`: whatever fails after the headers comes as a part of the stream.`;
+${DATA_STREAM}`;
 
 const mediaType = z.string().regex(/^[\w.+-]+\/[\w.+*-]+$/);
 const url = z.string().regex(/^(data:[\w.+-]+\/[\w.+-]+;base64,[A-Za-z0-9+/]*={0,2}$|https?:\/\/)/)
@@ -94,6 +80,12 @@ const sentMessageSchema = z.object({
   description: "The user's message in the form of AI SDK 4 or later: some text, a file, or both.",
 });
 
+const keyParams = z.object({
+  "Idempotency-Key": z.string().regex(/^[\x21-\x7e]{1,200}$/).optional().meta({
+    description: "The client's own name for this sending of the message.",
+  }),
+});
+
 const sendSchema = createMessageSchema.extend({ message: sentMessageSchema }).meta({
   id: "CreateChatMessageRequest",
 });
@@ -117,18 +109,11 @@ export const messagePaths: ZodOpenApiPathsObject = {
       tags,
       summary: "Send a message and stream its answer",
       description: SENDING,
-      requestParams: { path: chatParams },
+      requestParams: { path: chatParams, header: keyParams },
       requestBody: { required: true, content: json(sendSchema, SENT) },
       responses: {
-        200: success(
-          "The answer, as it is made.",
-          { "text/plain": { schema: z.string(), example: STREAM } },
-          {
-            "Parley-Run-Id": z.uuid().meta({ description: "The id of this answer's making." }),
-            "X-Vercel-AI-Data-Stream": z.literal("v1"),
-          },
-        ),
-        ...failures(...CHANGES, ...TAKES_BODY, 404, 409, 429),
+        200: answerStream(),
+        ...failures(...CHANGES, ...TAKES_BODY, 404, 409, 422, 429),
       },
     },
   },

@@ -33,22 +33,28 @@ const FAILURES = {
     "WWW-Authenticate": challenge,
   }),
   403: failure("Forbidden", "The token came in a cookie, from a page of another origin."),
-  404: failure("NotFound", "There is no such chat, or it is someone else's."),
-  409: failure("Busy", "The chat is answering already. Nothing was stored.", {
-    "Parley-Run-Id": liveRunId,
-  }),
+  404: failure("NotFound", "There is no such thing, or it is someone else's."),
+  409: failure(
+    "Busy",
+    "The chat is answering already, or the message of this `Idempotency-Key` was taken back. " +
+      "Nothing was stored.",
+    { "Parley-Run-Id": liveRunId },
+  ),
   413: failure("TooLarge", "The body is too large, or the message's text too long."),
   415: failure("UnsupportedMediaType", "The body is of another type than JSON."),
   421: failure("Misdirected", "The `Host` of the request is none that this server answers for."),
-  429: failure("TooManyStreams", "The user, or the server, has too many streams open.", {
+  422: failure("KeyTaken", "This `Idempotency-Key` came with another message."),
+  429: failure("TooMany", "Too many streams are open, or too many messages wait in the chat.", {
     "Retry-After": retryAfter,
   }),
   431: failure("HeadersTooLarge", "The headers, with the URL, are too large."),
   500: failure("Internal", "Parley or its database failed. Nothing was stored."),
   502: failure("BadGateway", "The Coder deployment that knows the tokens cannot be asked."),
-  503: failure("Unavailable", "The database is locked by another program. Nothing was stored.", {
-    "Retry-After": retryAfter,
-  }),
+  503: failure(
+    "Unavailable",
+    "The database is locked by another program, or Parley is shutting down. Nothing was stored.",
+    { "Retry-After": retryAfter },
+  ),
   507: failure("StorageFull", "The disk of the database is full. Nothing was stored."),
 };
 
