@@ -38,7 +38,7 @@ export function runRoutes(app: App, parts: HttpParts): void {
     const failure = "Failed to decode stop";
     const body = await readJson(c.req.raw, limits.bodyBytes, failure) ?? {};
     const { run_id } = parseWith(stopSchema, body, failure);
-    const stopped = await runs.stop(chat.id, run_id);
+    const stopped = await runs.stop(chat, run_id);
     return c.json(
       stopped === undefined
         ? {

@@ -2,7 +2,7 @@
 import type { Clock } from "../domain/clock.ts";
 import type { LoggedEvent, ProviderMetadata, RunEvent } from "../domain/event.ts";
 import type { ToolPart } from "../domain/message.ts";
-import type { FoundRun, RunStore, StoredMessage } from "../domain/ports.ts";
+import type { FoundRun, RunIdentity, RunStore, StoredMessage } from "../domain/ports.ts";
 import { addUsage, NO_USAGE } from "../domain/usage.ts";
 import { LiveRun } from "./live_run.ts";
 
@@ -11,6 +11,14 @@ export const LOG_PAGE = 200;
 
 /** How often another process's run is looked at, in milliseconds. */
 const FOLLOW_EVERY = 200;
+
+/** A run that is about to begin, or to go on behind the event `head`. */
+export function queuedRun(identity: RunIdentity, runs: RunStore, head = 0): LiveRun {
+  return new LiveRun(identity, (id, after) => runs.events(id, after, LOG_PAGE), {
+    state: "queued",
+    head,
+  });
+}
 
 /** A run that has ended: from its log while that is kept, else made again from its message. */
 export async function replayRun(

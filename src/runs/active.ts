@@ -1,0 +1,158 @@
+import type { Clock } from "../domain/clock.ts";
+import { AppError, RunError } from "../domain/errors.ts";
+import type { LogDurability } from "../domain/policies.ts";
+import type { RunStore } from "../domain/ports.ts";
+import { NO_USAGE } from "../domain/usage.ts";
+import type { Logger } from "../observe/log.ts";
+import { type AnswerEnd, type AnswerJob, makeAnswer, StopRequested } from "./answer.ts";
+import type { AttemptParts } from "./attempts.ts";
+import type { ChatFeed } from "./feed.ts";
+import type { LiveRun } from "./live_run.ts";
+import { RunLog } from "./run_log.ts";
+
+/** What making runs needs. */
+export interface ActiveParts extends AttemptParts {
+  runs: RunStore;
+  feed: ChatFeed;
+  clock: Clock;
+  log: Logger;
+  durability: LogDurability;
+  /** The longest that a run may take, in milliseconds. */
+  deadlineMs: number;
+}
+
+interface Active {
+  live: LiveRun;
+  abort: AbortController;
+  /** Resolves when the run's ending is stored, or given up, and the chat was told to be free. */
+  done: Promise<void>;
+}
+
+/** The runs that this process makes. */
+export class ActiveRuns {
+  readonly #parts: ActiveParts;
+  readonly #onFree: (chatId: string) => Promise<void>;
+  readonly #log: RunLog;
+  readonly #active = new Map<string, Active>();
+
+  /** `onFree` is called with the chat of each run that has ended. */
+  constructor(parts: ActiveParts, onFree: (chatId: string) => Promise<void>) {
+    this.#parts = parts;
+    this.#onFree = onFree;
+    const { runs, clock, durability } = parts;
+    this.#log = new RunLog(runs, clock, durability, (lives, error) => this.#fail(lives, error));
+  }
+
+  /** The ids of the runs. */
+  ids(): Iterable<string> {
+    return this.#active.keys();
+  }
+
+  get(runId: string): LiveRun | undefined {
+    return this.#active.get(runId)?.live;
+  }
+
+  /** Makes the answer of a run that has begun, from now on and on its own. */
+  start(job: AnswerJob): void {
+    const { clock, deadlineMs, feed } = this.#parts;
+    const { record, live } = job;
+    live.move("start");
+    const abort = new AbortController();
+    const ended = new AbortController();
+    clock.sleep(deadlineMs, ended.signal).then(() => abort.abort(deadline(deadlineMs)), () => {});
+    const { id: runId, chatId, ownerId, model } = record;
+    feed.publish(ownerId, { type: "run.started", chatId, runId, model });
+    const done = makeAnswer(job, abort.signal, { ...this.#parts, log: this.#log })
+      .then((end) => this.#end(live, end))
+      .catch((error) => this.#report("a run's ending is not stored", live, error))
+      .finally(() => {
+        ended.abort();
+        this.#active.delete(runId);
+      })
+      .then(() => this.#onFree(chatId))
+      .catch((error) => this.#report("the next message cannot be started", live, error));
+    this.#active.set(runId, { live, abort, done });
+  }
+
+  /**
+   * Stops the chat's run and waits until what it said is stored. With a run's id, only that run.
+   * Resolves to the id of the run that it stopped; undefined where there was nothing to stop.
+   */
+  async stop(chatId: string, runId?: string): Promise<string | undefined> {
+    const active = [...this.#active.values()].find(({ live }) => live.identity.chatId === chatId);
+    if (!active || (runId !== undefined && active.live.identity.id !== runId)) return undefined;
+    active.abort.abort(new StopRequested("stopped"));
+    await active.done;
+    return active.live.identity.id;
+  }
+
+  /** Ends runs that another process has taken over. */
+  lose(runIds: Iterable<string>): void {
+    const failure = {
+      class: "internal" as const,
+      message: "Another process has taken this run over.",
+      retryable: true,
+    };
+    for (const id of runIds) this.#active.get(id)?.abort.abort(new RunError(failure));
+  }
+
+  /** Gives the runs `graceMs` to end, then stops them, and waits until all they said is stored. */
+  async close(graceMs: number): Promise<void> {
+    const done = () => Promise.allSettled([...this.#active.values()].map((run) => run.done));
+    if (this.#active.size > 0 && graceMs > 0) {
+      const grace = new AbortController();
+      const sleep = this.#parts.clock.sleep(graceMs, grace.signal).catch(() => {});
+      await Promise.race([done(), sleep]);
+      grace.abort();
+    }
+    for (const { abort } of this.#active.values()) abort.abort(new StopRequested("shutdown"));
+    this.#log.close();
+    await done();
+  }
+
+  #end(live: LiveRun, { state, failure, usage }: AnswerEnd): void {
+    const { feed, log, clock } = this.#parts;
+    const { id: runId, chatId, ownerId, model, createdAt } = live.identity;
+    feed.publish(ownerId, { type: "run.ended", chatId, runId, state });
+    log.log(failure ? "warn" : "info", "run", {
+      run: runId,
+      chat: chatId,
+      model,
+      state,
+      failure: failure?.class,
+      reason: failure?.message,
+      ms: clock.now() - createdAt,
+      input_tokens: usage.inputTokens,
+      output_tokens: usage.outputTokens,
+    });
+  }
+
+  #fail(lives: LiveRun[], error: unknown): void {
+    const failure = {
+      class: "storage" as const,
+      message: "Parley could not store the answer. What it had of it is kept as soon as it can be.",
+      retryable: true,
+    };
+    for (const live of lives) {
+      this.#report("a run's log cannot be stored", live, error);
+      const usage = { ...NO_USAGE, estimated: true };
+      live.publish([{ type: "error", failure, usage }], true);
+      const abort = this.#active.get(live.identity.id)?.abort;
+      abort?.abort(new RunError(failure, { cause: error }));
+    }
+  }
+
+  #report(message: string, live: LiveRun, error: unknown): void {
+    const reason = error instanceof AppError ? `${error.message}. ${error.detail}` : String(error);
+    const { id: run, chatId: chat } = live.identity;
+    this.#parts.log.log("error", message, { run, chat, reason });
+  }
+}
+
+function deadline(deadlineMs: number): RunError {
+  return new RunError({
+    class: "deadline",
+    message: `The answer took longer than the ${deadlineMs / 1000} s that it may take.`,
+    retryable: true,
+  });
+}

@@ -1,0 +1,104 @@
+import type { Chat } from "../domain/chat.ts";
+import type { Clock, IdGenerator } from "../domain/clock.ts";
+import { AppError, RunError } from "../domain/errors.ts";
+import type { QueuedSend, QueueStore, RunStore } from "../domain/ports.ts";
+import type { CatalogModel } from "../models/catalog.ts";
+import type { Send } from "./admission.ts";
+import type { LiveRun } from "./live_run.ts";
+import { queuedRun } from "./replay.ts";
+
+/** What waiting needs. */
+export interface WaitingParts {
+  queue: QueueStore;
+  runs: RunStore;
+  clock: Clock;
+  ids: IdGenerator;
+}
+
+/** How many messages of a chat may wait. */
+const LIMIT = 20;
+
+/** The messages that wait for their chat to be free. */
+export class WaitingRuns {
+  readonly #parts: WaitingParts;
+  readonly #live = new Map<string, LiveRun>();
+
+  constructor(parts: WaitingParts) {
+    this.#parts = parts;
+  }
+
+  get(runId: string): LiveRun | undefined {
+    return this.#live.get(runId);
+  }
+
+  /** The messages of the chat that wait, in order. */
+  list(chat: Pick<Chat, "id" | "ownerId">): Promise<QueuedSend[]> {
+    return this.#parts.queue.list(chat.ownerId, chat.id);
+  }
+
+  /**
+   * Stores the send to wait its turn. Undefined where its key is known already.
+   * @throws {AppError} `too_many_requests` where too many wait.
+   */
+  async add(send: Send): Promise<LiveRun | undefined> {
+    const { queue, runs, clock, ids } = this.#parts;
+    const run = {
+      id: ids.uuid(),
+      chatId: send.chat.id,
+      ownerId: send.chat.ownerId,
+      messageId: ids.uuid(),
+      model: send.model.id,
+      createdAt: clock.now(),
+    };
+    const request = { message: send.message, thinking: send.thinking };
+    const added = await queue.add({ run, request }, send.keyed, LIMIT);
+    if (added === "repeated") return undefined;
+    if (added === "full") {
+      throw new AppError("too_many_requests", "Too many messages are waiting in this chat", {
+        detail: `${LIMIT} may wait.`,
+        retryAfter: 5,
+      });
+    }
+    const live = queuedRun(run, runs);
+    this.#live.set(run.id, live);
+    return live;
+  }
+
+  /** Removes a message that waits; false where it does not, or not any more. */
+  async cancel(chat: Chat, runId: string): Promise<boolean> {
+    if (!await this.#parts.queue.remove(chat.ownerId, chat.id, runId)) return false;
+    const live = this.take(runId);
+    live?.move("stop");
+    live?.publish([], true);
+    return true;
+  }
+
+  /** The run of a message whose turn has come, to be started. */
+  take(runId: string): LiveRun | undefined {
+    const live = this.#live.get(runId);
+    this.#live.delete(runId);
+    return live;
+  }
+
+  /** Ends the streams of those that wait: they go on at the next start. */
+  close(): void {
+    for (const live of this.#live.values()) live.publish([], true);
+  }
+}
+
+/** Stands for a model that was configured when a message was queued, and is no more. */
+export function missingModel(id: string): CatalogModel {
+  const failure = {
+    class: "internal" as const,
+    message: `The model "${id}" is no longer configured.`,
+    retryable: false,
+  };
+  return {
+    id,
+    modelId: id,
+    displayName: id,
+    provider: "none",
+    type: "demo",
+    languageModel: () => Promise.reject(new RunError(failure)),
+  };
+}
