@@ -10,6 +10,7 @@ import { type Config, secretsOf } from "./config/config.ts";
 import { coderAuthenticator } from "./auth/coder.ts";
 import { firstOf, staticAuthenticator } from "./auth/authenticators.ts";
 import { type Clock, type IdGenerator, randomIds, systemClock } from "./domain/clock.ts";
+import type { RunStore } from "./domain/ports.ts";
 import type { Authenticator } from "./domain/principal.ts";
 import type { App } from "./http/context.ts";
 import { createHttp } from "./http/server.ts";
@@ -31,6 +32,8 @@ export interface Overrides {
   write?: (line: string) => void;
   /** Milliseconds between two words of the demo model. */
   demoPaceMs?: number;
+  /** Stands between runs and their store, for a bench of what the log costs. */
+  runStore?: (store: RunStore) => RunStore;
 }
 
 /** A running Parley, without its listener. */
@@ -72,7 +75,7 @@ export async function createApp(
 
   const chats = chatStore(db);
   const messages = messageStore(db);
-  const runRecords = runStore(db);
+  const runRecords = (overrides.runStore ?? identity)(runStore(db));
   const tokens = tokenStore(db, clock, ids);
   const attempts = ledger(db);
   const feed = new ChatFeed();
@@ -133,6 +136,10 @@ export async function createApp(
       lock?.release();
     },
   };
+}
+
+function identity(store: RunStore): RunStore {
+  return store;
 }
 
 function authenticators(config: Config, tokens: TokenStore, clock: Clock): Authenticator {

@@ -74,7 +74,12 @@ export type CreateMessage = z.infer<typeof createMessageSchema>;
 /** The query of `GET /chats/{chat}/stream`. */
 export const resumeSchema = z.object({
   after: z.string().regex(/^\d{1,10}$/, "Expected a whole number").transform(Number).optional()
-    .meta({ type: "integer", minimum: 0, description: "The number of the last event one has." }),
+    .meta({
+      type: "integer",
+      minimum: 0,
+      maximum: 9_999_999_999,
+      description: "The number of the last event one has.",
+    }),
   run: z.uuid("Expected a UUID").optional().meta({
     description: "The id of a run; by default the chat's live one.",
   }),

@@ -1,13 +1,6 @@
 import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { ProviderConfig } from "../domain/provider.ts";
 
-/** What a provider's package is told. */
-export interface PackageOptions {
-  name: string;
-  apiKey: string;
-  baseUrl: string | undefined;
-}
-
 /** Makes the AI SDK's model for one of a provider's ids. */
 export type ModelFactory = (modelId: string) => Promise<LanguageModelV4>;
 

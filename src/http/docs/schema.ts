@@ -5,7 +5,7 @@ import { type Html, inline, note, prose, rows } from "./prose.ts";
 /** What a schema takes, in a few words: `array of Chat`, `string or null`. */
 export function typeName(schema: Schema): string {
   const { title, type, items, format } = schema;
-  const options = schema.anyOf ?? schema.oneOf;
+  const options = schema.properties ? undefined : schema.anyOf ?? schema.oneOf;
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (options) return [...new Set(options.map(typeName))].join(" or ");
   if (items && type === "array") {
@@ -54,10 +54,9 @@ function inside(schema: Schema): Html[] {
 }
 
 function objectsOf(schema: Schema): Schema[] {
-  const options = schema.anyOf ?? schema.oneOf;
-  if (options) return options.flatMap(objectsOf);
+  if (schema.properties) return [schema];
   if (schema.items) return objectsOf(schema.items);
-  return schema.properties ? [schema] : [];
+  return (schema.anyOf ?? schema.oneOf ?? []).flatMap(objectsOf);
 }
 
 function properties({ properties = {}, required = [] }: Schema): [string, Field][] {

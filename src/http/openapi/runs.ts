@@ -10,7 +10,7 @@ const tags = ["Runs"];
 const RUN = "3b66fb66-86ac-47c6-95aa-9ae31d233603";
 
 const lastEventParams = z.object({
-  "Last-Event-ID": z.string().regex(/^\d{1,10}$/).optional().meta({
+  "Last-Event-ID": z.string().regex(/^\d{0,10}$/).optional().meta({
     description: "The same as `after`, which goes before it.",
   }),
 });

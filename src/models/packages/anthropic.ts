@@ -1,7 +1,7 @@
 import { createAnthropic } from "@ai-sdk/anthropic";
 import type { LanguageModelV4 } from "@ai-sdk/provider";
 import { providerFetch } from "../fetch.ts";
-import type { PackageOptions } from "../provider.ts";
+import type { PackageOptions } from "./options.ts";
 
 /** Anthropic's Messages API. */
 export function anthropic({ apiKey, baseUrl }: PackageOptions): (id: string) => LanguageModelV4 {

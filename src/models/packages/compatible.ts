@@ -1,7 +1,7 @@
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import type { LanguageModelV4 } from "@ai-sdk/provider";
 import { providerFetch } from "../fetch.ts";
-import type { PackageOptions } from "../provider.ts";
+import type { PackageOptions } from "./options.ts";
 
 /** Any server that speaks OpenAI's chat completions. */
 export function compatible(

@@ -1,7 +1,7 @@
 import { createOpenAI } from "@ai-sdk/openai";
 import type { LanguageModelV4 } from "@ai-sdk/provider";
 import { providerFetch } from "../fetch.ts";
-import type { PackageOptions } from "../provider.ts";
+import type { PackageOptions } from "./options.ts";
 
 /** OpenAI's Responses API. */
 export function openai({ apiKey }: PackageOptions): (id: string) => LanguageModelV4 {

@@ -22,9 +22,12 @@ export const PACKAGES: readonly Package[] = [
   "google",
 ];
 
-/** The model "scripted" of a provider, through a package. */
-export function modelOf(kind: Package, { base }: ScriptedProvider): LanguageModelV4 {
-  const id = "scripted";
+/** A model of a provider, through a package; the SDK knows some models by their ids. */
+export function modelOf(
+  kind: Package,
+  { base }: ScriptedProvider,
+  id = "scripted",
+): LanguageModelV4 {
   const own = { apiKey: "key", fetch: holdingFetch };
   switch (kind) {
     case "openai":

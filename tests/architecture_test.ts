@@ -1,0 +1,98 @@
+/** The direction of imports: http → runs → models, store; domain imports nothing; no cycles. */
+import { assert, assertEquals } from "@std/assert";
+
+const SRC = new URL("../src/", import.meta.url).pathname;
+
+/** Which folders of `src/` a folder may import beside itself. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  domain: [],
+  observe: ["domain"],
+  config: ["domain", "observe"],
+  wire: ["domain"],
+  store: ["domain"],
+  models: ["domain", "observe"],
+  auth: ["domain"],
+  runs: ["domain", "models", "observe"],
+  http: ["domain", "config", "models", "observe", "runs", "wire", "version.ts"],
+  cli: ["domain", "config", "store", "app.ts", "version.ts"],
+  build: [],
+  "app.ts": ["domain", "config", "store", "auth", "http", "models", "observe", "runs"],
+  "version.ts": [],
+};
+
+/** Packages that only some folders may import. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  "@libsql/client": ["store", "build"],
+  "drizzle-orm": ["store"],
+  hono: ["http"],
+  "@ai-sdk/openai": ["models"],
+  "@ai-sdk/openai-compatible": ["models"],
+  "@ai-sdk/anthropic": ["models"],
+  "@ai-sdk/google": ["models"],
+};
+
+Deno.test("imports go one way", async () => {
+  for (const [file, imports] of await sources()) {
+    const from = topOf(file);
+    for (const specifier of imports) {
+      if (specifier.startsWith(".")) {
+        const to = topOf(resolve(file, specifier));
+        assert(to === from || ALLOWED[from]?.includes(to), `${file} imports ${specifier}`);
+      } else {
+        const name = Object.keys(PACKAGES).find((name) =>
+          specifier === name || specifier.startsWith(`${name}/`)
+        );
+        if (name) assert(PACKAGES[name]?.includes(from), `${file} imports ${specifier}`);
+      }
+    }
+  }
+});
+
+Deno.test("no import is part of a cycle", async () => {
+  const files = await sources();
+  const done = new Set<string>();
+  const visit = (file: string, path: string[]) => {
+    if (done.has(file)) return;
+    assertEquals(path.includes(file), false, [...path, file].join(" → "));
+    for (const specifier of files.get(file) ?? []) {
+      if (specifier.startsWith(".")) visit(resolve(file, specifier), [...path, file]);
+    }
+    done.add(file);
+  };
+  for (const file of files.keys()) visit(file, []);
+});
+
+Deno.test("no file is longer than 300 lines", async () => {
+  for (const file of (await sources()).keys()) {
+    const lines = (await Deno.readTextFile(SRC + file)).split("\n").length;
+    assert(lines <= 301, `${file} has ${lines} lines`);
+  }
+});
+
+/** The files of `src/` with what each imports. */
+async function sources(): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  const walk = async (folder: string) => {
+    for await (const entry of Deno.readDir(SRC + folder)) {
+      const path = folder + entry.name;
+      if (entry.isDirectory) await walk(`${path}/`);
+      else if (path.endsWith(".ts")) {
+        found.set(path, importsOf(await Deno.readTextFile(SRC + path)));
+      }
+    }
+  };
+  await walk("");
+  return found;
+}
+
+function importsOf(text: string): string[] {
+  return [...text.matchAll(/(?:\bfrom|\bimport\()\s*"([^"]+)"/g)].map(([, name]) => name!);
+}
+
+function topOf(path: string): string {
+  return path.split("/")[0]!;
+}
+
+function resolve(file: string, specifier: string): string {
+  return new URL(specifier, `file:///${file}`).pathname.slice(1);
+}

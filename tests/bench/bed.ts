@@ -1,0 +1,100 @@
+/** What the benches measure on: Parley and the scripted provider, each a process of its own. */
+import { TOKENS } from "../kit/parley.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+
+/** A server under load. */
+export interface Subject {
+  url: string;
+  pid: number;
+}
+
+/** How many deltas a model sends, and how fast; the scripted provider's plan. */
+export interface Plan {
+  deltas: number;
+  delayMs?: number;
+  perWrite?: number;
+  size?: number;
+}
+
+/** Both processes, ended when the bench is. */
+export interface Bed extends AsyncDisposable {
+  parley: Subject;
+  provider: Subject;
+  /** Makes a chat and gives its id. */
+  newChat(body?: object): Promise<string>;
+  /** Sends to Parley what the provider answers by that plan. */
+  ask(chat: string, plan: Plan): Promise<Response>;
+  /** Asks the provider itself: the limit. */
+  askDirectly(plan: Plan): Promise<Response>;
+}
+
+/** Starts both. With `log: false` Parley keeps no log, for what the log costs. */
+export async function makeBed(options: { log?: boolean } = {}): Promise<Bed> {
+  const provider = await start(["tests/kit/provider/main.ts", "--port", "0"], {});
+  const dataDir = await Deno.makeTempDir({ prefix: "parley-bench-" });
+  const parley = await start(["tests/bench/server.ts", dataDir], {
+    PARLEY_AI_PROVIDER_0_TYPE: "openai-compatible",
+    PARLEY_AI_PROVIDER_0_BASE_URL: `${provider.url}/v1`,
+    PARLEY_AI_PROVIDER_0_MODELS: "scripted",
+    BENCH_LOG: options.log === false ? "off" : "on",
+  });
+  const headers = { "coder-session-token": TOKENS.alice, "content-type": "application/json" };
+  const chats = `${parley.url}/api/v2/chats`;
+  return {
+    parley,
+    provider,
+    async newChat(body = { title: "Bench" }) {
+      const made = await fetch(chats, { method: "POST", headers, body: JSON.stringify(body) });
+      return (await made.json()).id;
+    },
+    ask: (chat, plan) =>
+      fetch(`${chats}/${chat}/messages`, {
+        method: "POST",
+        headers,
+        body: JSON.stringify({
+          message: { role: "user", content: JSON.stringify(plan) },
+          model: "scripted",
+        }),
+      }),
+    askDirectly: (plan) =>
+      fetch(`${provider.url}/v1/chat/completions`, {
+        method: "POST",
+        headers,
+        body: JSON.stringify({
+          model: "scripted",
+          stream: true,
+          stream_options: { include_usage: true },
+          messages: [{ role: "user", content: JSON.stringify(plan) }],
+        }),
+      }),
+    async [Symbol.asyncDispose]() {
+      await parley.end();
+      await provider.end();
+      await Deno.remove(dataDir, { recursive: true });
+    },
+  };
+}
+
+async function start(args: string[], env: Record<string, string>) {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", ...args],
+    cwd: ROOT,
+    env: { ...env, PARLEY_LOG_LEVEL: "warn" },
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { value = "" } = await reader.read();
+  const url = /http:\S+/.exec(value)?.[0];
+  if (!url) throw new Error(`no address in ${JSON.stringify(value)}`);
+  return {
+    url,
+    pid: child.pid,
+    async end() {
+      child.kill("SIGTERM");
+      await reader.cancel();
+      await child.status;
+    },
+  };
+}

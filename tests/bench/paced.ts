@@ -1,0 +1,58 @@
+import { type Bed, makeBed, type Plan } from "./bed.ts";
+import { cpuSeconds, quantile, readDeltas, say } from "./measure.ts";
+
+const PLAN: Plan = { deltas: 100, delayMs: 20 };
+
+/** What paced streams of 50 deltas a second suffer: lateness of each delta, time and CPU of all. */
+export async function paced(): Promise<void> {
+  say("paced 50/s, 2 s", "streams", "late p50 ms", "late p99 ms", "total s", "CPU s");
+  for (const streams of [50, 200]) {
+    await using bed = await makeBed();
+    report("provider asked directly", streams, await run(bed, streams, true));
+    report("through Parley", streams, await run(bed, streams, false));
+  }
+}
+
+/** What the durable log costs: the same load with it and without. */
+export async function logCost(): Promise<void> {
+  say("cost of the log", "streams", "late p50 ms", "late p99 ms", "total s", "CPU s");
+  for (const streams of [1, 200]) {
+    for (const log of [false, true]) {
+      await using bed = await makeBed({ log });
+      await run(bed, 1, false);
+      report(log ? "log on" : "log off", streams, await run(bed, streams, false));
+    }
+  }
+}
+
+interface Result {
+  lateness: number[];
+  seconds: number;
+  cpu: number;
+}
+
+function report(name: string, streams: number, { lateness, seconds, cpu }: Result): void {
+  say(name, String(streams), quantile(lateness, 0.5), quantile(lateness, 0.99), seconds, cpu);
+}
+
+async function run(bed: Bed, streams: number, directly: boolean): Promise<Result> {
+  const chats = await Promise.all(Array.from({ length: streams }, () => bed.newChat()));
+  const cpu = await cpuSeconds(bed.parley.pid);
+  const begun = performance.now();
+  const lateness: number[] = [];
+  await Promise.all(chats.map(async (chat) => {
+    const response = await (directly ? bed.askDirectly(PLAN) : bed.ask(chat, PLAN));
+    let first = 0;
+    let seen = 0;
+    await readDeltas(response, (count, at) => {
+      first ||= at;
+      for (let n = 0; n < count; n++) lateness.push(at - first - 20 * seen++);
+    });
+    if (seen !== PLAN.deltas) throw new Error(`${seen} deltas`);
+  }));
+  return {
+    lateness,
+    seconds: (performance.now() - begun) / 1000,
+    cpu: await cpuSeconds(bed.parley.pid) - cpu,
+  };
+}
