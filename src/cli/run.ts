@@ -5,19 +5,7 @@ import { showConfig } from "../config/show.ts";
 import { UsageError } from "../domain/errors.ts";
 import { helpText } from "./help.ts";
 import { VERSION } from "../version.ts";
-
-/** What the commands need of the world. */
-export interface World {
-  args: string[];
-  env: Record<string, string | undefined>;
-  /** The folder of the migrations. */
-  migrations: string;
-  /** Writes a line to standard output. */
-  print: (line: string) => void;
-  /** Writes a line to standard error. */
-  warn: (line: string) => void;
-  readFile: (path: string) => string;
-}
+import type { World } from "./world.ts";
 
 const FLAGS: ParseArgsOptionsConfig = {
   help: { type: "boolean", short: "h" },

@@ -5,7 +5,7 @@ import { newSecret } from "../domain/token.ts";
 import { filePath } from "../store/database.ts";
 import type { TokenStore } from "../store/tokens.ts";
 import { ensureDataDir } from "./data_dir.ts";
-import type { World } from "./run.ts";
+import type { World } from "./world.ts";
 
 /** How long open connections may take to end after their runs have, in milliseconds. */
 const DRAIN = 2_000;

@@ -5,7 +5,7 @@ import { newSecret } from "../domain/token.ts";
 import { filePath, openDatabase } from "../store/database.ts";
 import { type TokenStore, tokenStore } from "../store/tokens.ts";
 import { ensureDataDir } from "./data_dir.ts";
-import type { World } from "./run.ts";
+import type { World } from "./world.ts";
 
 type Flags = Record<string, string | undefined>;
 
