@@ -97,15 +97,12 @@ export function respondWithRun(
 /** Where to go on: `?after=N`, or `Last-Event-ID` of a client that was cut off. */
 function resumePoint(c: RequestContext): { run: string | undefined; after: number } {
   const query = parseWith(resumeSchema, c.req.query(), "Invalid query");
-  const last = c.req.header("last-event-id");
-  if (query.after !== undefined || last === undefined || last === "") {
-    return { run: query.run, after: query.after ?? 0 };
-  }
-  if (!/^\d{1,10}$/.test(last)) {
+  const last = c.req.header("last-event-id") ?? "";
+  if (last !== "" && !/^\d{1,10}$/.test(last)) {
     throw new AppError("bad_request", "Invalid Last-Event-ID", {
       detail: "Expected the number of an event.",
       validations: [{ field: "Last-Event-ID", detail: "Expected a whole number" }],
     });
   }
-  return { run: query.run, after: Number(last) };
+  return { run: query.run, after: query.after ?? Number(last) };
 }

@@ -18,7 +18,10 @@ export const chatSchema = z.object({
 
 const title = z.string()
   .refine((value) => value.trim() !== "", "Expected a title, found only white space")
-  .refine((value) => value.length <= TITLE_LENGTH, `Expected at most ${TITLE_LENGTH} characters`)
+  .refine(
+    (value) => [...value].length <= TITLE_LENGTH,
+    `Expected at most ${TITLE_LENGTH} characters`,
+  )
   // deno-lint-ignore no-control-regex
   .refine((value) => !/[\u0000-\u001f\u007f]/.test(value), "Expected no control characters")
   .meta({
@@ -101,10 +104,8 @@ export const stoppedSchema = z.object({
 
 /** The query of `GET /usage`. */
 export const usageQuerySchema = z.object({
-  since: z.string().max(40).optional().meta({
-    format: "date-time",
-    description: "By default 30 days ago.",
-  }),
+  since: z.iso.datetime({ offset: true, error: "Expected a time such as 2026-11-01T00:00:00Z" })
+    .optional().meta({ description: "By default 30 days ago." }),
 });
 
 /** `GET /deployment/llms`. */

@@ -62,6 +62,8 @@ function observe({ clock, ids, log }: HttpParts): MiddlewareHandler<Env> {
     c.set("requestId", requestId);
     const begun = clock.now();
     await next();
+    // Hono drops the body of a HEAD: what stands behind it must know.
+    if (c.req.raw.method === "HEAD") await c.res.body?.cancel();
     const { headers } = c.res;
     headers.set("x-request-id", requestId);
     headers.set("x-content-type-options", "nosniff");

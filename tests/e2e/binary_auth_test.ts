@@ -45,7 +45,7 @@ Deno.test("tokens are made, listed and revoked beside a running server", async (
     assert(!stdout.includes(secret) && !stdout.includes(first));
   });
 
-  await t.step("no file but that of the first token holds a secret, and no log line", async () => {
+  await t.step("no file but that of the first token holds a secret, and no log line", () => {
     for (const { name } of Deno.readDirSync(dataDir)) {
       const content = new TextDecoder("latin1").decode(Deno.readFileSync(`${dataDir}/${name}`));
       assert(!content.includes(secret), `the token is in ${name}`);

@@ -82,9 +82,9 @@ Deno.test({
   fn: () =>
     withDataDir(async (dataDir) => {
       const readOnly = () => withMount({ folder: dataDir, options: "bind,ro" });
-      assertMatch(await refusal(dataDir, { command: readOnly() }), /read-only|not accessible/);
+      assertMatch(await refusal(dataDir, { command: readOnly() }), /read-only/);
       await (await spawnParley({ dataDir, env: TOKENS }))[Symbol.asyncDispose]();
-      assertMatch(await refusal(dataDir, { command: readOnly() }), /read-only|not accessible/);
+      assertMatch(await refusal(dataDir, { command: readOnly() }), /read-only/);
     }),
 });
 
@@ -92,12 +92,14 @@ for (const options of ["ro", "noexec"]) {
   Deno.test({
     name: `a TMPDIR that is mounted ${options} is told in one line by the binary`,
     // The source unpacks nothing.
-    ignore: !CAN_MOUNT || Deno.env.get("PARLEY_BIN") === undefined,
+    ignore: !CAN_MOUNT || !Deno.env.get("PARLEY_BIN"),
     fn: () =>
-      withDataDir(async (folder) => {
+      withDataDir(async (dataDir) => {
+        const folder = `${dataDir}/tmp`;
+        await Deno.mkdir(folder);
         const command = withMount({ folder, options });
         const env = { TMPDIR: folder };
-        assertMatch(await refusal(`${folder}/data`, { command, env }), /set TMPDIR to one that/);
+        assertMatch(await refusal(dataDir, { command, env }), /set TMPDIR to one that/);
         const version = await runParley({ args: ["--version"], command, env });
         assertEquals(version.code, 0, "what needs no database works");
       }),

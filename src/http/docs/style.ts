@@ -15,7 +15,7 @@ export const STYLE = `
   --delete: light-dark(#b3261e, #ff9b92);
   --mono: ui-monospace, "SF Mono", "Cascadia Code", Menlo, Consolas, monospace;
 }
-* { box-sizing: border-box; scrollbar-color: var(--line) transparent; }
+* { box-sizing: border-box; scrollbar-color: var(--dim) transparent; }
 html { scroll-padding-top: 1.5rem; }
 body {
   margin: 0;

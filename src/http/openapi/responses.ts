@@ -48,7 +48,7 @@ const FAILURES = {
     "Retry-After": retryAfter,
   }),
   431: failure("HeadersTooLarge", "The headers, with the URL, are too large."),
-  500: failure("Internal", "Parley or its database failed. Nothing was stored."),
+  500: failure("Internal", "Parley or its database failed."),
   502: failure("BadGateway", "The Coder deployment that knows the tokens cannot be asked."),
   503: failure(
     "Unavailable",

@@ -1,0 +1,176 @@
+/**
+ * A whole conversation with a real model behind a real server. Runs where `REAL_LLM_URL` is the base
+ * URL of an OpenAI-compatible one; `REAL_LLM_MODEL` names its model.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { DEFAULT_TITLE } from "../../src/domain/chat.ts";
+import { partsOf, textOf } from "../kit/data_stream.ts";
+import { spawnParley } from "../kit/process.ts";
+import { clientOf, eventually } from "./client.ts";
+
+const URL_OF_MODEL = Deno.env.get("REAL_LLM_URL")?.replace(/\/$/, "");
+const MODEL = Deno.env.get("REAL_LLM_MODEL") ?? "gemma-3-270m";
+
+/** A small model may babble without an end. */
+const MAX_TOKENS = 40;
+
+/** One request for an answer or a title. */
+interface Exchange {
+  messages: { role: string; content: string }[];
+  /** The response, once it is whole. */
+  response: Promise<string>;
+}
+
+interface Proxy extends AsyncDisposable {
+  url: string;
+  exchanges: Exchange[];
+}
+
+/** Stands between Parley and the model's server: passes all on as it comes, and keeps a copy. */
+function startProxy(target: string): Proxy {
+  const exchanges: Exchange[] = [];
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request) => {
+      const body = request.method === "POST" ? await request.text() : null;
+      const response = await fetch(target + new URL(request.url).pathname, {
+        method: request.method,
+        headers: { "content-type": "application/json" },
+        body,
+      });
+      const headers = { "content-type": response.headers.get("content-type") ?? "" };
+      if (body === null || !response.body) return new Response(response.body, { headers });
+      const copy = Promise.withResolvers<string>();
+      exchanges.push({ messages: JSON.parse(body).messages, response: copy.promise });
+      return new Response(response.body.pipeThrough(copying(copy.resolve)), {
+        status: response.status,
+        headers,
+      });
+    },
+  );
+  return {
+    url: `http://127.0.0.1:${server.addr.port}`,
+    exchanges,
+    async [Symbol.asyncDispose]() {
+      await server.shutdown();
+    },
+  };
+}
+
+/** Passes each chunk on at once (`tee` would gather them), and gives the whole text at the end. */
+function copying(done: (text: string) => void): TransformStream<Uint8Array, Uint8Array> {
+  const decoder = new TextDecoder();
+  let text = "";
+  return new TransformStream({
+    transform(chunk, controller) {
+      text += decoder.decode(chunk, { stream: true });
+      controller.enqueue(chunk);
+    },
+    flush: () => done(text),
+  });
+}
+
+/** What the model's server said that it counted. */
+function reportedUsage(response: string): { promptTokens: number; completionTokens: number } {
+  const usage = response.split("\n")
+    .filter((line) => line.startsWith("data: {"))
+    .map((line) => JSON.parse(line.slice("data: ".length)).usage)
+    .findLast(Boolean);
+  return { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens };
+}
+
+/** Reads a stream to its end, and counts the pieces in which the network brought it. */
+async function readStream(response: Response): Promise<{ text: string; chunks: number }> {
+  assertEquals(response.status, 200);
+  const decoder = new TextDecoder();
+  let [text, chunks] = ["", 0];
+  for await (const chunk of response.body!) {
+    text += decoder.decode(chunk, { stream: true });
+    chunks++;
+  }
+  return { text, chunks };
+}
+
+Deno.test({
+  name: `a conversation with ${URL_OF_MODEL ? MODEL : "a real model (REAL_LLM_URL is not set)"}`,
+  ignore: !URL_OF_MODEL,
+  fn: async (t) => {
+    await using proxy = startProxy(URL_OF_MODEL!.replace(/\/v1$/, ""));
+    await using server = await spawnParley({
+      env: {
+        PARLEY_TOKENS: "alice=alice-secret",
+        PARLEY_AI_PROVIDER_0_TYPE: "openai-compatible",
+        PARLEY_AI_PROVIDER_0_BASE_URL: `${proxy.url}/v1`,
+        PARLEY_SYSTEM_PROMPT: "You answer in one short sentence.",
+        PARLEY_LIMIT_OUTPUT_TOKENS: String(MAX_TOKENS),
+      },
+    });
+    const alice = clientOf(server.url, "alice-secret");
+    const answers = () =>
+      proxy.exchanges.filter(({ messages }) => messages[0]?.content.startsWith("You answer in"));
+    const chat = await alice.newChat();
+    const said: string[] = [];
+
+    const turn = async (question: string) => {
+      const { text, chunks } = await readStream(await alice.send(chat, question, MODEL));
+      const parts = partsOf(text);
+      const answer = textOf(parts);
+      said.push(question, answer);
+      assert(answer.trim() !== "", text);
+      assert(chunks > 3, `the answer came in ${chunks} pieces`);
+      assertEquals((await alice.history(chat)).map(({ content }) => content), said);
+      const { usage, finishReason } = parts.at(-1)!.value;
+      assert(["stop", "length"].includes(finishReason), finishReason);
+      assertEquals(usage, reportedUsage(await answers().at(-1)!.response));
+      assert(usage.promptTokens > 0 && usage.completionTokens > 0, JSON.stringify(usage));
+      assert(usage.completionTokens <= MAX_TOKENS, JSON.stringify(usage));
+    };
+
+    await t.step("its server's own list of models is offered", async () => {
+      const { models } = await (await alice.ask("GET", "/api/v2/deployment/llms")).json();
+      assert(models.some(({ id }: { id: string }) => id === MODEL), JSON.stringify(models));
+    });
+
+    await t.step(
+      "an answer streams, is what the history holds, and is counted",
+      () => turn("Name three colours of the rainbow."),
+    );
+
+    await t.step("the chat gets a title of at most 40 characters", async () => {
+      const title = await eventually("the chat has a title", async () => {
+        const title = await alice.title(chat);
+        return title === DEFAULT_TITLE ? undefined : title;
+      }, 90_000);
+      assert(title.length >= 1 && title.length <= 40, title);
+    });
+
+    await t.step(
+      "the second request carries the first turn, and the same text before it",
+      async () => {
+        await turn("And which of them do you like?");
+        const [first, second] = answers().map(({ messages }) => messages);
+        assertEquals(second!.slice(0, first!.length), first);
+        assertEquals(
+          second!.slice(first!.length - 1).map(({ role, content }) => [role, content]),
+          [["user", said[0]], ["assistant", said[1]], ["user", said[2]]],
+        );
+      },
+    );
+
+    await t.step("the ledger of the chat adds up to what the server counted", async () => {
+      const reports = await Promise.all(
+        proxy.exchanges.map(async ({ response }) => reportedUsage(await response)),
+      );
+      const { usage } = await (await alice.ask("GET", `/api/v2/chats/${chat}/usage`)).json();
+      const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
+      assertEquals(usage.map(({ requests }: { requests: number }) => requests), [reports.length]);
+      assertEquals(
+        [usage[0].input_tokens, usage[0].output_tokens],
+        [
+          sum(reports.map(({ promptTokens }) => promptTokens)),
+          sum(reports.map(({ completionTokens }) => completionTokens)),
+        ],
+      );
+    });
+  },
+});
