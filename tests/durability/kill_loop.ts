@@ -39,7 +39,7 @@ export class KillLoop implements AsyncDisposable {
   ) {
     provider.script((request) => {
       const asksForTitle = JSON.stringify(request.body).includes("Write a title");
-      if (asksForTitle) return { steps: [{ delay: 30 }, { text: "A title" }] };
+      if (asksForTitle) return { steps: [{ delay: 150 }, { text: "A title" }] };
       // Messages that got no answer are put together with the next one, which counts.
       const token = lastUserText(request.body).match(/<[0-9a-f-]{36}>/g)?.at(-1) ?? "";
       return { steps: this.#steps.get(token) ?? [] };

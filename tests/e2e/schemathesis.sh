@@ -47,11 +47,6 @@ enabled = false
 include-operation-id = "createMessage"
 generation.max-examples = 4
 checks.positive_data_acceptance.enabled = false
-
-# One of the two ways to say where to go on is not looked at where the other is there.
-[[operations]]
-include-operation-id = "resumeStream"
-checks.negative_data_rejection.enabled = false
 TOML
 
 cd "$work"

@@ -137,7 +137,7 @@ function command(
 }
 
 /** The environment without what configures Parley: a developer's keys are not for tests. */
-function cleanEnv(): Record<string, string> {
+export function cleanEnv(): Record<string, string> {
   const settings = /^(PARLEY|CODER|OPENAI|ANTHROPIC|GOOGLE)_/;
   return Object.fromEntries(
     Object.entries(Deno.env.toObject()).filter(([name]) => !settings.test(name)),
