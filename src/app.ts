@@ -106,6 +106,7 @@ export async function createApp(
   await runs.recover();
   runs.keepLeases();
   const upkeep = keepTidy({ runs: runRecords, ledger: attempts, clock, log, ...config.limits });
+  const closing = new AbortController();
   const app = createHttp({
     chats,
     messages,
@@ -123,6 +124,7 @@ export async function createApp(
     limits: config.limits,
     corsOrigins: config.corsOrigins,
     hosts: allowedHosts(config),
+    closing: closing.signal,
     ping: () => db.read("SELECT 1"),
   });
   return {
@@ -132,6 +134,7 @@ export async function createApp(
     async close(graceMs = 0) {
       upkeep.close();
       await runs.close(graceMs);
+      closing.abort();
       await db.close();
       lock?.release();
     },

@@ -75,6 +75,8 @@ export interface RunBeginning {
   attempt: Attempt;
   lease: Lease;
   keyed: KeyedSend | undefined;
+  /** True where the message has waited, and waits no more. */
+  queued: boolean;
 }
 
 /** The word of a process that it makes a run. */

@@ -67,6 +67,8 @@ export function chatRoutes(app: App, parts: HttpParts): void {
     const chat = await ownChat(c, parts);
     await runs.abandon(chat);
     if (!await chats.delete(chat.ownerId, chat.id)) throw notFound();
+    // A message may have come in between.
+    await runs.stop(chat);
     feed.publish(chat.ownerId, { type: "chat.deleted", chatId: chat.id });
     return c.body(null, 204);
   });

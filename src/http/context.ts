@@ -31,6 +31,8 @@ export interface HttpParts {
   corsOrigins: string[];
   /** Host names that a request may give; undefined where any may be. */
   hosts: ReadonlySet<string> | undefined;
+  /** Aborted when the server is about to stop: streams that never end are closed. */
+  closing: AbortSignal;
   /** Resolves when the database answers. */
   ping: () => Promise<unknown>;
 }

@@ -6,11 +6,11 @@ import type { App, HttpParts } from "./context.ts";
 const BUFFER = 256 * 1024;
 
 /** What becomes of one's chats, as server-sent events. */
-export function watchRoutes(app: App, { feed, streams, limits }: HttpParts): void {
+export function watchRoutes(app: App, parts: HttpParts): void {
   app.get("/api/v2/chats/watch", (c) => {
     const { id } = c.var.principal;
-    const leave = streams.enter(id);
-    return new Response(watchStream(id, feed, limits.keepAliveMs, leave), {
+    const leave = parts.streams.enter(id);
+    return new Response(watchStream(id, parts, leave), {
       headers: {
         "content-type": "text/event-stream",
         "cache-control": "no-cache, no-transform",
@@ -22,15 +22,16 @@ export function watchRoutes(app: App, { feed, streams, limits }: HttpParts): voi
 
 function watchStream(
   ownerId: string,
-  feed: HttpParts["feed"],
-  keepAliveMs: number,
+  { feed, limits, closing }: HttpParts,
   leave: () => void,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let unwatch = () => {};
   let timer: ReturnType<typeof setInterval>;
+  let onClosing = () => {};
   const close = () => {
     clearInterval(timer);
+    closing.removeEventListener("abort", onClosing);
     unwatch();
     leave();
   };
@@ -42,7 +43,12 @@ function watchStream(
         controller.error(new Error("the client takes nothing"));
       };
       unwatch = feed.watch(ownerId, (event) => send(frame(event)));
-      timer = setInterval(() => send(": keep-alive\n\n"), keepAliveMs);
+      timer = setInterval(() => send(": keep-alive\n\n"), limits.keepAliveMs);
+      onClosing = () => {
+        close();
+        controller.close();
+      };
+      closing.addEventListener("abort", onClosing);
       send(": watching\n\n");
     },
     cancel: close,

@@ -81,6 +81,7 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
       attempt,
       lease: leases.make(),
       keyed: send.keyed,
+      queued: send.identity !== undefined,
     });
     if (begun === "moved") continue;
     if (begun === "busy") {

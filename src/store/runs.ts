@@ -143,7 +143,7 @@ export function insertKeyed(
 }
 
 function beginStatements(
-  { run, message, leafKey, attempt, lease, keyed }: RunBeginning,
+  { run, message, leafKey, attempt, lease, keyed, queued }: RunBeginning,
 ): Statement[] {
   return [
     ...(message ? [insertMessage(run.chatId, message)] : []),
@@ -153,7 +153,7 @@ function beginStatements(
       sql: "UPDATE chats SET leaf_key = ?, updated_at = max(updated_at, ?) WHERE id = ?",
       args: [run.promptKey, run.createdAt, run.chatId],
     },
-    { sql: "DELETE FROM queue WHERE run_id = ?", args: [run.id] },
+    ...(queued ? [{ sql: "DELETE FROM queue WHERE run_id = ?", args: [run.id] }] : []),
     ...(keyed ? [insertKeyed(keyed, run)] : []),
   ];
 }

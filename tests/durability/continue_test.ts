@@ -1,0 +1,69 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { StreamReader } from "../kit/data_stream.ts";
+import { startProvider } from "../kit/provider/provider.ts";
+import { spawnParley } from "../kit/process.ts";
+import { MODELS, providerEnv } from "../kit/scripted.ts";
+
+const TOKEN = "alice-secret";
+const headers = { "coder-session-token": TOKEN, "content-type": "application/json" };
+
+for (const model of [MODELS.anthropic, MODELS.compatible]) {
+  const goesOn = model === MODELS.anthropic;
+  Deno.test(`after a crash ${model} ${goesOn ? "goes on with" : "keeps"} its answer`, async () => {
+    await using provider = await startProvider();
+    provider.script([
+      { steps: [{ text: "one " }, { text: "two " }, { stall: true }] },
+      { steps: [{ text: " three" }, { text: " four" }] },
+    ]);
+    const dataDir = await Deno.makeTempDir({ prefix: "parley-continue-" });
+    const options = {
+      dataDir,
+      env: {
+        ...providerEnv(provider),
+        PARLEY_TOKENS: `alice=${TOKEN}`,
+        PARLEY_ON_INTERRUPT: "continue",
+      },
+    };
+    let chats: string;
+    let run: string | null;
+    let seen: string;
+    {
+      await using first = await spawnParley(options);
+      const made = await fetch(`${first.url}/api/v2/chats`, {
+        method: "POST",
+        headers,
+        body: '{"title":"A chat"}',
+      });
+      chats = `/api/v2/chats/${(await made.json()).id}`;
+      const sent = await fetch(`${first.url}${chats}/messages`, {
+        method: "POST",
+        headers,
+        body: JSON.stringify({ message: { role: "user", content: "Count" }, model }),
+      });
+      run = sent.headers.get("parley-run-id");
+      const reader = new StreamReader(sent);
+      await reader.until('0:"two "');
+      seen = reader.text;
+      first.signal("SIGKILL");
+      await first.exit;
+      await reader.leave().catch(() => {});
+    }
+    await using second = await spawnParley(options);
+    const resumed = await fetch(`${second.url}${chats}/stream?run=${run}`, { headers });
+    const whole = await resumed.text();
+    assertEquals(whole.startsWith(seen), true, whole);
+    const history = await (await fetch(`${second.url}${chats}/messages`, { headers })).json();
+    const text = goesOn ? "one two three four" : "one two ";
+    assertEquals(history.map(({ content }: { content: string }) => content), ["Count", text]);
+    assertStringIncludes(whole, goesOn ? '0:"three"' : 'd:{"finishReason":"other"');
+    assertEquals(provider.requests.length, goesOn ? 2 : 1);
+    if (goesOn) {
+      const { messages } = provider.requests[1]!.body as { messages: unknown[] };
+      assertEquals(messages.at(-1), {
+        role: "assistant",
+        content: [{ type: "text", text: "one two" }],
+      });
+    }
+    await Deno.remove(dataDir, { recursive: true });
+  });
+}
