@@ -33,6 +33,8 @@ export interface AdmissionParts {
 /** A message to be answered, as a request or the queue has it. */
 export interface Send {
   chat: Pick<Chat, "id" | "ownerId">;
+  /** True where the chat had no message when it was read. */
+  isFirst: boolean;
   message: SentMessage;
   model: CatalogModel;
   /** What to ask where the model does not answer. */
@@ -60,7 +62,9 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
   const { messages, runs, clock, ids, leases } = parts;
   const { chat, message, model } = send;
   for (let tries = 0; tries < TRIES; tries++) {
-    const history = await messages.history(chat.ownerId, chat.id);
+    const read = () => messages.history(chat.ownerId, chat.id);
+    // A chat without a message has no history; where it has one by now, `begin` says so.
+    const history = send.isFirst && tries === 0 ? [] : await read();
     const now = clock.now();
     const plan = planSend(history, message, { key: ids.uuid(), now });
     const record: RunRecord = {
@@ -86,7 +90,7 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
     if (begun === "moved") continue;
     if (begun === "busy") {
       const live = await runs.live(chat.ownerId, chat.id);
-      return { kind: "busy", live, same: answersSame(live, history, message) };
+      return { kind: "busy", live, same: answersSame(live, await read(), message) };
     }
     const stepOf = (model: CatalogModel) => makeStep(model, plan.branch, send.thinking, parts);
     const job = { record, step: stepOf(model), fallbacks: send.fallbacks.map(stepOf), attempt };

@@ -149,6 +149,7 @@ export class Runs {
     const { chat } = request;
     const send: Send = {
       chat,
+      isFirst: chat.leafKey === null,
       message: request.message,
       model,
       fallbacks: await this.#fallbacksOf(model),
@@ -203,6 +204,7 @@ export class Runs {
     const model = await catalog.find(run.model) ?? missingModel(run.model);
     const admission = await admit({
       chat: { id: run.chatId, ownerId: run.ownerId },
+      isFirst: false,
       message: request.message,
       model,
       fallbacks: await this.#fallbacksOf(model),
