@@ -59,18 +59,20 @@ export function runStore(db: Database): RunStore {
     },
 
     async abandoned(owner, time) {
+      const lost = abandonedBy(owner, time);
       const { rows } = await db.read({
-        sql: `${SELECT} WHERE state = 'running' AND ${ABANDONED}`,
-        args: [time ?? null, owner],
+        sql: `${SELECT} WHERE state = 'running' AND ${lost.sql}`,
+        args: lost.args,
       });
       return rows.map(toFound);
     },
 
     async takeOver(run, lease, time) {
+      const lost = abandonedBy(lease.owner, time);
       const [result] = await db.write([{
         sql: `UPDATE runs SET lease_owner = ?, lease_until = ?
-              WHERE id = ? AND state = 'running' AND ${ABANDONED}`,
-        args: [lease.owner, lease.until, run.id, time ?? null, lease.owner],
+              WHERE id = ? AND state = 'running' AND ${lost.sql}`,
+        args: [lease.owner, lease.until, run.id, ...lost.args],
       }]);
       return result?.rowsAffected === 1;
     },
@@ -129,7 +131,11 @@ const SELECT = `SELECT id, chat_id, owner_id, prompt_key, message_id, model, cre
   (SELECT max(last_seq) FROM events WHERE run_id = runs.id) AS last_seq FROM runs`;
 
 /** A live run is nobody's when its lease has ended; with no time given, when it is another's. */
-const ABANDONED = "CASE WHEN ?1 IS NULL THEN lease_owner <> ?2 ELSE lease_until < ?1 END";
+function abandonedBy(owner: string, time: number | undefined) {
+  return time === undefined
+    ? { sql: "lease_owner <> ?", args: [owner] }
+    : { sql: "lease_until < ?", args: [time] };
+}
 
 /** The statement that keeps a send's key, in the transaction of what it began. */
 export function insertKeyed(

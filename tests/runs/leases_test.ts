@@ -1,0 +1,107 @@
+/** On a shared database another process takes over no run that is alive, and every one that is not. */
+import { assertEquals } from "@std/assert";
+import type { RunRecord } from "../../src/domain/ports.ts";
+import { chatStore } from "../../src/store/chats.ts";
+import { runStore } from "../../src/store/runs.ts";
+import { Leases } from "../../src/runs/leases.ts";
+import { FakeClock } from "../kit/clock.ts";
+import { testDatabase } from "../kit/database.ts";
+
+const chat = { id: "c", ownerId: "o", title: "t", leafKey: null, createdAt: 0, updatedAt: 0 };
+const run: RunRecord = {
+  id: "r",
+  chatId: "c",
+  ownerId: "o",
+  promptKey: "k",
+  messageId: "m",
+  model: "x",
+  createdAt: 0,
+};
+const message = {
+  key: "k",
+  parentKey: null,
+  id: "u",
+  role: "user" as const,
+  parts: [],
+  metadata: {},
+  status: "completed" as const,
+  model: null,
+  finishReason: null,
+  usage: null,
+  createdAt: 0,
+};
+const attempt = {
+  id: "a",
+  runId: "r",
+  chatId: "c",
+  ownerId: "o",
+  kind: "answer" as const,
+  provider: "p",
+  model: "x",
+  startedAt: 0,
+};
+
+Deno.test("a lease keeps a run until it ends", async () => {
+  await using db = await testDatabase();
+  const runs = runStore(db);
+  const clock = new FakeClock();
+  const lost: string[][] = [];
+  const make = (owner: string) =>
+    new Leases({
+      runs,
+      clock,
+      owner,
+      shared: true,
+      onLost: (ids) => lost.push([...ids]),
+      onSweep: () => Promise.resolve(),
+    });
+  const [mine, theirs] = [make("me"), make("them")];
+  await chatStore(db).create(chat, { titled: false });
+  const beginning = { run, message, leafKey: null, attempt, lease: mine.make(), keyed: undefined };
+  assertEquals(await runs.begin({ ...beginning, queued: false }), "begun");
+
+  const ofOthers = async () => (await runs.abandoned("them", theirs.cutoff)).map((f) => f.run.id);
+  assertEquals(await ofOthers(), []);
+  assertEquals(await runs.takeOver(run, theirs.make(), theirs.cutoff), false);
+
+  const keeping = mine.keep(() => ["r"]);
+  for (let n = 0; n < 10; n++) {
+    await clock.sleeping(5_000);
+    clock.advance(5_000);
+  }
+  await clock.sleeping(5_000);
+  assertEquals(await ofOthers(), []);
+
+  // A process that stood still for too long.
+  clock.advance(4_999);
+  const late = clock.now() + 15_000;
+  assertEquals((await runs.abandoned("them", late)).length, 1);
+  assertEquals(await runs.takeOver(run, { owner: "them", until: late + 15_000 }, late), true);
+  assertEquals(await runs.takeOver(run, mine.make(), late), false);
+  clock.advance(1);
+  await clock.sleeping(5_000);
+  assertEquals(lost, [["r"]]);
+  mine.close();
+  await keeping;
+});
+
+Deno.test("on a database of its own every other process's run is nobody's", async () => {
+  await using db = await testDatabase();
+  const runs = runStore(db);
+  const clock = new FakeClock();
+  await chatStore(db).create(chat, { titled: false });
+  const lease = { owner: "before", until: clock.now() + 15_000 };
+  await runs.begin({
+    run,
+    message,
+    leafKey: null,
+    attempt,
+    lease,
+    keyed: undefined,
+    queued: false,
+  });
+  assertEquals((await runs.abandoned("before", undefined)).length, 0);
+  assertEquals((await runs.abandoned("now", undefined)).length, 1);
+  assertEquals(await runs.takeOver(run, { owner: "now", until: 0 }, undefined), true);
+  assertEquals((await runs.abandoned("now", undefined)).length, 0);
+});
