@@ -7,7 +7,7 @@ import { providerEnv } from "../kit/scripted.ts";
 import { type Random } from "./random.ts";
 import { ALL_MODELS, type Model, paced, randomContent } from "./scripts.ts";
 import { Stored } from "./stored.ts";
-import { assertBeginsWith, assertKept, wholeParts, Witness } from "./witness.ts";
+import { assertBeginsWith, assertKept, saidBy, wholeParts, Witness } from "./witness.ts";
 
 /** How soon after a start no run may be live any more, in milliseconds: P3. */
 const RECOVERED_WITHIN = 2_000;
@@ -186,8 +186,7 @@ export class KillLoop implements AsyncDisposable {
       for (const { bytes, parts } of message.witnesses) {
         assertBeginsWith(replayed, bytes, "a replay begins with what a client saw");
         assertKept(parts, answer, { whole: false });
-        const sawEnd = parts.some(({ code }) => code === "d");
-        assert(sawEnd ? state === "completed" : /^(completed|interrupted)$/.test(state!), state);
+        assert(mayStandAt(state, saidBy(parts).end), `${state} is not how it was seen`);
       }
       if (answer) assertEquals(answer.status as string, state);
     }
@@ -222,4 +221,10 @@ export class KillLoop implements AsyncDisposable {
     await this.provider.close();
     await Deno.remove(this.dataDir, { recursive: true });
   }
+}
+
+/** Whether a run may stand there, of which a client saw that end or none. */
+function mayStandAt(state: string | undefined, end: string | undefined): boolean {
+  if (end === undefined) return state === "completed" || state === "interrupted";
+  return state === (end === "other" ? "interrupted" : "completed");
 }

@@ -11,8 +11,13 @@ export class Witness {
   readonly over: Promise<"ended" | "broken">;
   readonly #chunks: Uint8Array[] = [];
   #length = 0;
+  #waiting: (() => void)[] = [];
+  #ended = false;
 
-  constructor(readonly response: Response, private readonly onChunk: () => void = () => {}) {
+  constructor(
+    readonly response: Response,
+    private readonly onChunk: (chunk: Uint8Array) => void = () => {},
+  ) {
     this.over = this.#read();
   }
 
@@ -41,17 +46,37 @@ export class Witness {
     return wholeParts(this.bytes);
   }
 
+  /**
+   * Resolves once it has `text`, so many times.
+   * @throws {Error} where the stream ends before.
+   */
+  async piece(text: string, times = 1): Promise<void> {
+    while (new TextDecoder().decode(this.bytes).split(text).length <= times) {
+      const more = new Promise<void>((resolve) => this.#waiting.push(resolve));
+      if (this.#ended) throw new Error(`the stream ended without ${times} times ${text}`);
+      await more;
+    }
+  }
+
   async #read(): Promise<"ended" | "broken"> {
     try {
       for await (const chunk of this.response.body!) {
         this.#chunks.push(chunk);
         this.#length += chunk.length;
-        this.onChunk();
+        this.onChunk(chunk);
+        this.#wake();
       }
       return "ended";
     } catch {
       return "broken";
+    } finally {
+      this.#ended = true;
+      this.#wake();
     }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
 
@@ -62,13 +87,19 @@ export function wholeParts(bytes: Uint8Array): StreamPart[] {
 
 /** Fails unless `whole` begins with `piece`, byte for byte. */
 export function assertBeginsWith(whole: Uint8Array, piece: Uint8Array, what: string): void {
-  const at = piece.findIndex((byte, index) => whole[index] !== byte);
-  if (at < 0) return;
+  assertSameBytes(piece, whole.subarray(0, piece.length), what);
+}
+
+/** Fails unless both are the same, and shows where they are not: a diff of it all takes minutes. */
+export function assertSameBytes(seen: Uint8Array, kept: Uint8Array, what = "the bytes"): void {
+  if (seen.length === kept.length && seen.every((byte, index) => kept[index] === byte)) return;
+  const differing = seen.findIndex((byte, index) => kept[index] !== byte);
+  const at = differing < 0 ? seen.length : differing;
   const around = (bytes: Uint8Array) =>
     JSON.stringify(new TextDecoder().decode(bytes.subarray(Math.max(0, at - 60), at + 60)));
   throw new Error(
-    `${what}: differs at byte ${at} of ${piece.length}: seen ${around(piece)}, ` +
-      `kept ${around(whole)}`,
+    `${what}: ${seen.length} seen, ${kept.length} kept, other than each other from byte ${at} on: ` +
+      `seen ${around(seen)}, kept ${around(kept)}`,
   );
 }
 

@@ -165,14 +165,17 @@ Deno.test("a port that is taken is told in one line", async () => {
   await Deno.remove(dataDir, { recursive: true });
 });
 
-Deno.test("SIGTERM and SIGINT end it at once with exit code 0", async (t) => {
+Deno.test("SIGTERM and SIGINT end it at once with exit code 0, from its first line on", async (t) => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await t.step(signal, async () => {
-      await using server = await spawnParley({ env: TOKENS });
-      const before = performance.now();
-      server.signal(signal);
-      assertEquals(await server.exit, 0, server.stderr);
-      assert(performance.now() - before < 1_500, "it took too long");
+      // What comes too early for a server hits it now and then only.
+      for (let start = 0; start < 4; start++) {
+        await using server = await spawnParley({ env: TOKENS });
+        const before = performance.now();
+        server.signal(signal);
+        assertEquals(await server.exit, 0, server.stderr);
+        assert(performance.now() - before < 1_500, "it took too long");
+      }
     });
   }
 });
