@@ -4,8 +4,6 @@ import { run } from "./src/cli/run.ts";
 const migrations = `${import.meta.dirname}/migrations`;
 
 if (import.meta.main) {
-  // Chats and tokens are their owner's alone.
-  if (Deno.build.os !== "windows") Deno.umask(0o077);
   const encoder = new TextEncoder();
   const code = await run({
     args: Deno.args,

@@ -16,8 +16,10 @@ export async function serve(config: Config, world: World): Promise<number> {
   const parley = await createApp(config, world.migrations);
   try {
     await makeFirstToken(config, parley.tokens, world);
+    // Before anyone is told that it listens: a signal may come at once.
+    const stopped = stopSignal(world);
     const server = listen(config, parley, world);
-    await stopSignal(world);
+    await stopped;
     await parley.close(config.limits.shutdownMs);
     await Promise.race([server.shutdown(), new Promise((done) => setTimeout(done, DRAIN))]);
     return 0;

@@ -21,6 +21,10 @@ export async function tokenCommand(
       `Expected parley token create, list or revoke, found ${action ?? "nothing"}.`,
     );
   }
+  const unexpected = action === "revoke" ? rest[1] : rest[0];
+  if (unexpected !== undefined) {
+    throw new UsageError(`Unexpected "${unexpected}". See parley --help.`);
+  }
   if (filePath(config.database.url) !== undefined) ensureDataDir(config.dataDir);
   const db = await openDatabase({ ...config.database, migrations: world.migrations });
   const tokens = tokenStore(db, systemClock, randomIds);

@@ -2,13 +2,12 @@ import type { Clock } from "../domain/clock.ts";
 import { AppError, RunError } from "../domain/errors.ts";
 import type { LogDurability } from "../domain/policies.ts";
 import type { RunStore } from "../domain/ports.ts";
-import { NO_USAGE } from "../domain/usage.ts";
 import type { Logger } from "../observe/log.ts";
 import { type AnswerEnd, type AnswerJob, makeAnswer, StopRequested } from "./answer.ts";
 import type { AttemptParts } from "./attempts.ts";
 import type { ChatFeed } from "./feed.ts";
 import type { LiveRun } from "./live_run.ts";
-import { RunLog } from "./run_log.ts";
+import { RunLog, STORAGE_FAILURE } from "./run_log.ts";
 
 /** What making runs needs. */
 export interface ActiveParts extends AttemptParts {
@@ -128,17 +127,10 @@ export class ActiveRuns {
   }
 
   #fail(lives: LiveRun[], error: unknown): void {
-    const failure = {
-      class: "storage" as const,
-      message: "Parley could not store the answer. What it had of it is kept as soon as it can be.",
-      retryable: true,
-    };
     for (const live of lives) {
       this.#report("a run's log cannot be stored", live, error);
-      const usage = { ...NO_USAGE, estimated: true };
-      live.publish([{ type: "error", failure, usage }], true);
       const abort = this.#active.get(live.identity.id)?.abort;
-      abort?.abort(new RunError(failure, { cause: error }));
+      abort?.abort(new RunError(STORAGE_FAILURE, { cause: error }));
     }
   }
 

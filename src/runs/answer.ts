@@ -10,7 +10,7 @@ import type { Emit, Step } from "../models/call.ts";
 import { type AttemptParts, Attempts } from "./attempts.ts";
 import type { Continuation } from "./continuation.ts";
 import type { LiveRun } from "./live_run.ts";
-import type { RunLog } from "./run_log.ts";
+import { type RunLog, STORAGE_FAILURE } from "./run_log.ts";
 
 /** One answer to make. */
 export interface AnswerJob {
@@ -71,8 +71,15 @@ export async function makeAnswer(
   for (const event of endEvents(record, end)) log(event);
   live.move(TRANSITION_TO[end.state]);
   const ending = endingOf(record, end, assembly, attempts, parts);
-  await parts.log.end(live, ending);
-  return end;
+  if (await parts.log.end(live, ending)) return end;
+  // History is what clients have seen, so it ends where their streams did.
+  const late: AnswerEnd = { ...end, ...endByError(new RunError(STORAGE_FAILURE)) };
+  await parts.log.endLate(live, async () => {
+    const seen = new Assembly();
+    for (const event of await live.published()) seen.apply(event);
+    return endingOf(record, late, seen, attempts, parts);
+  });
+  return late;
 }
 
 const TRANSITION_TO = {

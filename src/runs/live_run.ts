@@ -78,6 +78,20 @@ export class LiveRun {
     return new Subscription(this, after, () => this.#listeners.delete(onChange));
   }
 
+  /** Every event that is published so far. */
+  async published(): Promise<RunEvent[]> {
+    const head = this.head;
+    const events: RunEvent[] = [];
+    while (events.length < head) {
+      const segment = this.segmentAfter(events.length);
+      const more = segment?.events ??
+        (await this.readLog(this.identity.id, events.length)).map(({ event }) => event);
+      if (more.length === 0) break;
+      for (const event of more) events.push(event);
+    }
+    return events;
+  }
+
   /** The published segment behind `position`, cut to it; undefined where memory has it no more. */
   segmentAfter(position: number): Segment | undefined {
     const segments = this.#segments;
@@ -126,9 +140,12 @@ export class Subscription {
   async #read(): Promise<Segment | undefined> {
     this.#reading = true;
     try {
-      const logged = await this.run.readLog(this.run.identity.id, this.#position);
+      const { head, identity } = this.run;
+      const logged = (await this.run.readLog(identity.id, this.#position))
+        // What is stored and not yet published may still be lost to a power cut.
+        .filter(({ seq }) => seq <= head);
       const first = logged[0];
-      if (!first) return undefined;
+      if (!first) throw new Error("the log of this run is gone");
       const segment = segmentOf(first.seq, logged.map(({ event }) => event));
       this.#position = segment.last;
       return segment;

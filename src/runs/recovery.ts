@@ -32,6 +32,8 @@ export async function recoverRuns(parts: RecoveryParts): Promise<Omit<AnswerJob,
   const cutoff = leases.cutoff;
   const abandoned = await runs.abandoned(leases.owner, cutoff);
   const jobs: Omit<AnswerJob, "live">[] = [];
+  // Nobody else asks for titles on a database of one's own.
+  if (cutoff === undefined) await closeTitles(parts);
   for (const found of abandoned) {
     if (!await runs.takeOver(found.run, leases.make(), cutoff)) continue;
     const events = await readLog(found.run.id, runs);
@@ -98,6 +100,17 @@ async function continueRun(
   const attempt = newAttempt({ ...run, runId: run.id }, "retry", model, ids.uuid(), clock.now());
   await ledger.open(attempt);
   return { record: run, step, fallbacks: [], attempt, continuation };
+}
+
+async function closeTitles({ ledger, clock }: RecoveryParts): Promise<void> {
+  const endedAt = clock.now();
+  await ledger.closeTitles(endedAt + 1, {
+    outcome: endOf("interrupt"),
+    failureClass: null,
+    firstTokenMs: null,
+    endedAt,
+    usage: { ...NO_USAGE, estimated: true },
+  });
 }
 
 /** What the other process had asked for was paid, and nobody will say how much any more. */

@@ -1,12 +1,21 @@
 import { setImmediate } from "node:timers";
 import type { Clock } from "../domain/clock.ts";
+import type { RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import type { LogDurability } from "../domain/policies.ts";
 import type { EventGroup, RunEnding, RunStore } from "../domain/ports.ts";
+import { NO_USAGE } from "../domain/usage.ts";
 import type { LiveRun } from "./live_run.ts";
 
 /** Told when a group could not be stored: the runs in it go no further. */
 export type OnStorageFailure = (runs: LiveRun[], error: unknown) => void;
+
+/** What clients are told of a run that cannot be stored. */
+export const STORAGE_FAILURE: RunFailure = Object.freeze({
+  class: "storage",
+  message: "Parley could not store the answer. What it had of it is kept as soon as it can be.",
+  retryable: true,
+});
 
 /** Milliseconds between two tries to store an ending that could not be stored. */
 const RETRY = 1_000;
@@ -34,7 +43,8 @@ export class RunLog {
   readonly #durability: LogDurability;
   readonly #onFailure: OnStorageFailure;
   readonly #closed = new AbortController();
-  readonly #broken = new WeakSet<LiveRun>();
+  /** Runs of which a group could not be stored, with the event that told their clients so. */
+  readonly #broken = new WeakMap<LiveRun, RunEvent>();
   readonly #appended = new WeakMap<LiveRun, number>();
   #pending = new Map<LiveRun, Pending>();
   #scheduled = false;
@@ -64,34 +74,38 @@ export class RunLog {
 
   /**
    * Adds the run's ending, behind its events. Resolves once it would survive a power cut and is
-   * published. Where it cannot be stored it is tried again until it can, or until `close`, which
-   * rejects it and leaves it to the recovery of the next start.
+   * published; to false where the run cannot be stored: its clients were told, and it is to be ended
+   * by `endLate`.
    */
-  async end(run: LiveRun, ending: RunEnding): Promise<void> {
+  async end(run: LiveRun, ending: RunEnding): Promise<boolean> {
+    if (this.#broken.has(run)) return false;
     const pending = this.#pendingOf(run);
     pending.ending = ending;
-    try {
-      await pending.stored.promise;
-    } catch {
-      await this.#storeLate(ending);
+    return await pending.stored.promise.then(() => true, () => false);
+  }
+
+  /**
+   * Ends a run that could not be stored, with what its clients have seen and no more. It is tried until
+   * it can be stored, or until `close`, which rejects it and leaves it to the recovery of the next
+   * start.
+   */
+  async endLate(run: LiveRun, makeEnding: () => Promise<RunEnding>): Promise<void> {
+    const events = [this.#broken.get(run)!];
+    for (;;) {
+      await this.#clock.sleep(RETRY, this.#closed.signal);
+      try {
+        const ending = await makeEnding();
+        await this.#store.append([{ runId: run.identity.id, first: run.head, events }], [ending]);
+        return await this.#store.durable();
+      } catch {
+        // The failure was reported when it came; it is only waited for here.
+      }
     }
   }
 
   /** Gives up endings that cannot be stored. */
   close(): void {
     this.#closed.abort();
-  }
-
-  async #storeLate(ending: RunEnding): Promise<void> {
-    for (;;) {
-      await this.#clock.sleep(RETRY, this.#closed.signal);
-      try {
-        await this.#store.append([], [ending]);
-        return await this.#store.durable();
-      } catch {
-        // The failure was reported when it came; it is only waited for here.
-      }
-    }
   }
 
   #pendingOf(run: LiveRun): Pending {
@@ -158,7 +172,10 @@ export class RunLog {
 
   #fail(group: Map<LiveRun, Pending>, error: unknown): void {
     for (const [run, { stored }] of group) {
-      this.#broken.add(run);
+      const usage = { ...NO_USAGE, estimated: true };
+      const event: RunEvent = { type: "error", failure: STORAGE_FAILURE, usage };
+      this.#broken.set(run, event);
+      run.publish([event], true);
       stored.reject(error);
     }
     this.#onFailure([...group.keys()], error);

@@ -81,7 +81,7 @@ export class Runs {
     if (!model) throw new AppError("bad_request", "Model not found");
     for (let tries = 0; tries < SEND_TRIES; tries++) {
       const repeated = request.keyed && await this.#repeated(request.chat, request.keyed);
-      if (repeated) return repeated;
+      if (repeated) return await this.#acknowledged(repeated);
       if (this.#draining) throw shuttingDown();
       const live = await this.#trySend(request, model);
       if (live) return live;
@@ -177,7 +177,7 @@ export class Runs {
     const { chat, keyed } = send;
     // It ended meanwhile, or the send's own key was what was known: look again.
     if (!live || (keyed && await this.#parts.runs.keyed(chat.id, keyed.key))) return undefined;
-    if (same) return await this.#open(live);
+    if (same) return await this.#acknowledged(await this.#open(live));
     if (policy === "queue") return await this.#enqueue(send);
     if (policy === "reject") throw busy(live.run.id);
     const isHere = this.#active.get(live.run.id) !== undefined;
@@ -185,6 +185,12 @@ export class Runs {
     // Another process's run is out of reach; one that is gone by now has ended by itself.
     if (stopped === undefined && !isHere && this.#parts.shared) throw busy(live.run.id);
     return undefined;
+  }
+
+  /** A repeat is told no sooner than the first that its message would survive a power cut. */
+  async #acknowledged(live: LiveRun): Promise<LiveRun> {
+    await this.#parts.runs.durable();
+    return live;
   }
 
   async #enqueue(send: Send): Promise<LiveRun | undefined> {

@@ -13,6 +13,7 @@ export interface ServerLock {
  */
 export async function lockDatabase(databasePath: string): Promise<ServerLock> {
   let client: Client | undefined;
+  checkWritable(databasePath);
   try {
     client = createClient({ url: `file:${databasePath}.lock`, concurrency: 1, timeout: 100 });
     const transaction: Transaction = await client.transaction("write");
@@ -27,14 +28,26 @@ export async function lockDatabase(databasePath: string): Promise<ServerLock> {
     };
   } catch (error) {
     client?.close();
-    const text = String(error);
+    const busy = /BUSY|locked/.test(String(error));
     throw new UsageError(
-      /BUSY|locked/.test(text)
+      busy
         ? `Another Parley is running on the database ${databasePath}.`
-        : /READONLY/.test(text)
-        ? `The folder of the database ${databasePath} is read-only.`
-        : `The folder of the database ${databasePath} is missing or not accessible.`,
+        : `The database ${databasePath} cannot be locked: ${String(error).split("\n", 1)[0]}`,
       { cause: error },
     );
+  }
+}
+
+/** libSQL says of every folder that it cannot write in only that it cannot open a file. */
+function checkWritable(databasePath: string): void {
+  try {
+    Deno.openSync(`${databasePath}.lock`, { write: true, create: true }).close();
+  } catch (error) {
+    const why = error instanceof Deno.errors.NotFound
+      ? "is missing"
+      : /read-only/i.test(String(error))
+      ? "is read-only"
+      : "is not accessible";
+    throw new UsageError(`The folder of the database ${databasePath} ${why}.`, { cause: error });
   }
 }

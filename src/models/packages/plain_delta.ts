@@ -51,10 +51,14 @@ export function plainDelta(event: string): PlainDelta | undefined {
     return undefined;
   }
   if (typeof value !== "object" || value === null) return undefined;
-  if (value.usage != null || value.error !== undefined) return undefined;
+  if (isSet(value.usage) || value.error !== undefined) return undefined;
   const choice = value.choices?.length === 1 ? value.choices[0] : undefined;
-  if (!choice?.delta || choice.finish_reason != null) return undefined;
+  if (!choice?.delta || isSet(choice.finish_reason)) return undefined;
   return deltaOf(choice.delta);
+}
+
+function isSet(value: unknown): boolean {
+  return value !== null && value !== undefined;
 }
 
 function deltaOf(delta: Record<string, unknown>): PlainDelta | undefined {
