@@ -1,4 +1,10 @@
-import { type Client, createClient, type InStatement, type ResultSet } from "@libsql/client";
+import {
+  type Client,
+  createClient,
+  type InStatement,
+  LibsqlError,
+  type ResultSet,
+} from "@libsql/client";
 import { drizzle, type LibSQLDatabase } from "drizzle-orm/libsql";
 import { migrate } from "drizzle-orm/libsql/migrator";
 import { UsageError } from "../domain/errors.ts";
@@ -57,8 +63,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       intMode: "number",
     });
     if (file !== undefined) {
-      // One fsync a transaction would stop the event loop: `durable` does it beside the loop.
-      await client.executeMultiple("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
+      await client.executeMultiple(`PRAGMA journal_mode=WAL; ${PER_CONNECTION}`);
     }
     const orm = drizzle(client);
     await migrate(orm, { migrationsFolder: options.migrations });
@@ -69,6 +74,19 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     client?.close();
     throw new UsageError(openFailure(error, file ?? options.url), { cause: error });
   }
+}
+
+/** One fsync a transaction would stop the event loop: `durable` does it beside the loop. */
+const PER_CONNECTION = "PRAGMA synchronous=NORMAL;";
+
+/**
+ * A connection whose `BEGIN` met a lock refuses every transaction after it (libSQL 0.5 leaves the
+ * statement open): only a new one helps.
+ */
+async function renew(client: Client, error: unknown): Promise<void> {
+  if (!(error instanceof LibsqlError) || error.code !== "SQLITE_BUSY") return;
+  await client.reconnect();
+  await client.executeMultiple(PER_CONNECTION);
 }
 
 function connect(
@@ -89,6 +107,7 @@ function connect(
       try {
         return await client.batch(statements, "write");
       } catch (error) {
+        if (durability) await renew(client, error);
         throw storageError(error);
       }
     },

@@ -24,7 +24,9 @@ export async function readDeltas(
   response: Response,
   onDelta: (count: number, at: number) => void,
 ): Promise<number> {
-  if (!response.ok || !response.body) throw new Error(`${response.status} ${await response.text()}`);
+  if (!response.ok || !response.body) {
+    throw new Error(`${response.status} ${await response.text()}`);
+  }
   const decoder = new TextDecoder();
   let total = 0;
   let rest = "";

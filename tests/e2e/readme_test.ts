@@ -131,15 +131,20 @@ Deno.test({
     }).spawn();
     let said = "";
     let url: string | undefined;
+    // To its end, which comes when all that was started has ended.
     for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
       said += chunk;
+      if (url) continue;
       url = /Parley listens on (\S+)\n/.exec(said)?.[1];
       if (!url) continue;
-      const token = (await Deno.readTextFile(`${dataDir}/token`)).trim();
-      const models = await clientOf(url, token).ask("GET", "/api/v2/deployment/llms");
-      assertEquals((await models.json()).models.map(({ id }: { id: string }) => id), ["demo"]);
-      await new Deno.Command("kill", { args: ["-TERM", "--", `-${child.pid}`] }).output();
-      break;
+      try {
+        const token = (await Deno.readTextFile(`${dataDir}/token`)).trim();
+        const models = await clientOf(url, token).ask("GET", "/api/v2/deployment/llms");
+        assertEquals((await models.json()).models.map(({ id }: { id: string }) => id), ["demo"]);
+      } finally {
+        // As Ctrl-C does: at SIGTERM the watcher would wait for a change.
+        await new Deno.Command("kill", { args: ["-INT", "--", `-${child.pid}`] }).output();
+      }
     }
     assert(url, said);
     await child.status;
@@ -158,11 +163,16 @@ async function writeFiles({ home }: Home): Promise<void> {
 }
 
 /** The server that the systemd unit of the README starts. */
-function startUnit({ home }: Home) {
-  const [, args] = /^ExecStart=%h\/\.local\/bin\/parley serve (.*)$/m.exec(blockOf("ini").text) ??
-    [];
-  assert(args);
-  return spawnParley({ args: args.replaceAll("%t", home).replaceAll("%h", home).split(" ") });
+async function startUnit({ home }: Home) {
+  const unit = blockOf("ini").text
+    .replaceAll("%t", home).replaceAll("%C", `${home}/.cache`).replaceAll("%h", home);
+  const [, args] = /^ExecStart=\S+\/\.local\/bin\/parley (.*)$/m.exec(unit) ?? [];
+  const [, cache] = /^CacheDirectory=(.*)$/m.exec(unit) ?? [];
+  const [, name, value] = /^Environment=(\w+)=(.*)$/m.exec(unit) ?? [];
+  assert(args && cache && name && value);
+  assert(args.startsWith("serve "));
+  await Deno.mkdir(`${home}/.cache/${cache}`, { recursive: true });
+  return spawnParley({ args: args.split(" ").slice(1), env: { [name]: value } });
 }
 
 Deno.test("every other command runs, in the order of the README", async (t) => {
@@ -226,7 +236,7 @@ Deno.test("the script of the Coder template starts Parley, which asks the deploy
     const me = await clientOf(url, "carol-session").ask("GET", "/api/v2/users/me");
     assertEquals((await me.json()).username, "carol");
   } finally {
-    Deno.kill(Number(pid), "SIGKILL");
+    await new Deno.Command("kill", { args: ["-KILL", pid.trim()], stderr: "null" }).output();
     await coder.shutdown();
   }
 });
