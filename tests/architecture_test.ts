@@ -14,7 +14,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   auth: ["domain"],
   runs: ["domain", "models", "observe"],
   http: ["domain", "config", "models", "observe", "runs", "wire", "version.ts"],
-  cli: ["domain", "config", "store", "app.ts", "version.ts"],
+  cli: ["domain", "config", "observe", "store", "app.ts", "version.ts"],
   build: [],
   "app.ts": ["domain", "config", "store", "auth", "http", "models", "observe", "runs"],
   "version.ts": [],

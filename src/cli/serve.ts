@@ -1,10 +1,10 @@
-import { createApp, type Parley } from "../app.ts";
+import { createApp } from "../app.ts";
 import type { Config } from "../config/config.ts";
-import { UsageError } from "../domain/errors.ts";
 import { newSecret } from "../domain/token.ts";
 import { filePath } from "../store/database.ts";
 import type { TokenStore } from "../store/tokens.ts";
 import { ensureDataDir } from "./data_dir.ts";
+import { listen } from "./listen.ts";
 import type { World } from "./world.ts";
 
 /** How long open connections may take to end after their runs have, in milliseconds. */
@@ -18,7 +18,13 @@ export async function serve(config: Config, world: World): Promise<number> {
     await makeFirstToken(config, parley.tokens, world);
     // Before anyone is told that it listens: a signal may come at once.
     const stopped = stopSignal(world);
-    const server = listen(config, parley, world);
+    const { app, log } = parley;
+    const server = listen(
+      config.listen,
+      (request) => app.fetch(request),
+      log,
+      (where) => world.print(`Parley listens on ${where}`),
+    );
     await stopped;
     await parley.close(config.limits.shutdownMs);
     await Promise.race([server.shutdown(), new Promise((done) => setTimeout(done, DRAIN))]);
@@ -26,38 +32,6 @@ export async function serve(config: Config, world: World): Promise<number> {
   } catch (error) {
     await parley.close();
     throw error;
-  }
-}
-
-function listen({ listen }: Config, { app }: Parley, world: World): Deno.HttpServer {
-  try {
-    if ("unix" in listen) {
-      removeStaleSocket(listen.unix);
-      return Deno.serve({
-        path: listen.unix,
-        onListen: () => world.print(`Parley listens on unix:${listen.unix}`),
-      }, (request) => app.fetch(request));
-    }
-    return Deno.serve({
-      hostname: listen.host,
-      port: listen.port,
-      onListen: ({ port }) => {
-        const host = listen.host.includes(":") ? `[${listen.host}]` : listen.host;
-        world.print(`Parley listens on http://${host}:${port}`);
-      },
-    }, (request) => app.fetch(request));
-  } catch (error) {
-    const where = "unix" in listen ? `unix:${listen.unix}` : `${listen.host}:${listen.port}`;
-    throw new UsageError(`Cannot listen on ${where}: ${(error as Error).message}`);
-  }
-}
-
-/** A socket file outlives the process that made it. */
-function removeStaleSocket(path: string): void {
-  try {
-    if (Deno.lstatSync(path).isSocket) Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
