@@ -46,7 +46,8 @@ export function listen(
   try {
     server = open(address, handler);
   } catch (error) {
-    throw new UsageError(`Cannot listen on ${inWords(address)}: ${(error as Error).message}`);
+    const where = inWords(address).replace("http://", "");
+    throw new UsageError(`Cannot listen on ${where}: ${(error as Error).message}`);
   }
   // A port that was free is taken from now on.
   const bound = "unix" in address
