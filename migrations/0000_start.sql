@@ -40,6 +40,19 @@ CREATE TABLE `events` (
 	PRIMARY KEY(`run_id`, `seq`)
 );
 --> statement-breakpoint
+CREATE TABLE `files` (
+	`id` text PRIMARY KEY NOT NULL,
+	`chat_id` text NOT NULL,
+	`owner_id` text NOT NULL,
+	`media_type` text NOT NULL,
+	`filename` text,
+	`size` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`bytes` blob NOT NULL,
+	FOREIGN KEY (`chat_id`) REFERENCES `chats`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `files_by_chat` ON `files` (`chat_id`);--> statement-breakpoint
 CREATE TABLE `messages` (
 	`key` text PRIMARY KEY NOT NULL,
 	`chat_id` text NOT NULL,
@@ -76,6 +89,7 @@ CREATE TABLE `runs` (
 	`prompt_key` text NOT NULL,
 	`message_id` text NOT NULL,
 	`model` text NOT NULL,
+	`protocol` text NOT NULL,
 	`state` text NOT NULL,
 	`failure` text,
 	`created_at` integer NOT NULL,

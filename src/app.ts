@@ -1,5 +1,6 @@
 import { filePath, openDatabase } from "./store/database.ts";
 import { chatStore } from "./store/chats.ts";
+import { fileStore } from "./store/files.ts";
 import { ledger } from "./store/ledger.ts";
 import { lockDatabase, type ServerLock } from "./store/lock.ts";
 import { messageStore } from "./store/messages.ts";
@@ -75,6 +76,7 @@ export async function createApp(
 
   const chats = chatStore(db);
   const messages = messageStore(db);
+  const files = fileStore(db);
   const runRecords = (overrides.runStore ?? identity)(runStore(db));
   const tokens = tokenStore(db, clock, ids);
   const attempts = ledger(db);
@@ -90,6 +92,7 @@ export async function createApp(
   const runs = new Runs({
     ...shared,
     messages,
+    files,
     runs: runRecords,
     queue: queueStore(db),
     namer: new Namer({ ...shared, chats, titleModel: config.titleModel }),
@@ -110,11 +113,13 @@ export async function createApp(
   const app = createHttp({
     chats,
     messages,
+    files,
     runs,
     ledger: attempts,
     feed,
     prices: config.prices,
     busy: config.busy,
+    defaultModel: config.defaultModel,
     catalog,
     authenticator: authenticators(config, tokens, clock),
     streams: new StreamGate(config.limits),

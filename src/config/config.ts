@@ -17,6 +17,7 @@ export interface Config {
   tokens: Record<string, string>;
   coderUrl: string | undefined;
   systemPrompt: string | undefined;
+  defaultModel: string | undefined;
   titleModel: string | undefined;
   busy: BusyPolicy;
   onInterrupt: InterruptPolicy;
@@ -36,6 +37,7 @@ export interface Config {
 /** Bounds. Bytes, characters, counts and milliseconds. */
 export interface Limits {
   bodyBytes: number;
+  fileBytes: number;
   messageChars: number;
   streams: number;
   streamsPerUser: number;
@@ -80,6 +82,7 @@ export function readConfig({ flags, env, readFile }: ConfigSources): Config {
     tokens: value<Record<string, string> | undefined>("tokens") ?? {},
     coderUrl: value<string | undefined>("coder_url")?.replace(/\/+$/, ""),
     systemPrompt: value("system_prompt"),
+    defaultModel: value("default_model"),
     titleModel: value("title_model"),
     busy: value("busy"),
     onInterrupt: value("on_interrupt"),
@@ -92,6 +95,7 @@ export function readConfig({ flags, env, readFile }: ConfigSources): Config {
     logLevel: value("log_level"),
     limits: {
       bodyBytes: value("limits.body_bytes"),
+      fileBytes: value("limits.file_bytes"),
       messageChars: value("limits.message_chars"),
       streams: value("limits.streams"),
       streamsPerUser: value("limits.streams_per_user"),

@@ -108,6 +108,13 @@ export const SETTINGS = [
     description: "What every model is told first.",
   },
   {
+    key: "default_model",
+    env: "PARLEY_DEFAULT_MODEL",
+    schema: text,
+    expected: "the id of a model",
+    description: "The model of a request that names none. By default the first one.",
+  },
+  {
     key: "title_model",
     env: "PARLEY_TITLE_MODEL",
     schema: text,
@@ -188,6 +195,7 @@ export const SETTINGS = [
     description: "The least that is logged.",
   },
   limit("body_bytes", 8 * MIB, 1024, 256 * MIB, "The largest request body, in bytes."),
+  limit("file_bytes", 10 * MIB, 1024, 256 * MIB, "The largest file of a chat, in bytes."),
   limit("message_chars", 400_000, 100, 10_000_000, "The longest text of a message."),
   limit("streams", 2_000, 1, 100_000, "Open answer streams in all."),
   limit("streams_per_user", 200, 1, 100_000, "Open answer streams of one user."),

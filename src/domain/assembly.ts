@@ -7,10 +7,15 @@ import type { Part, ReasoningPart, TextPart, ToolPart } from "./message.ts";
  * run, a replayed log and the recovery after a crash, so history always equals the stream.
  */
 export class Assembly {
-  readonly #parts: Part[] = [];
+  readonly #parts: Part[];
   readonly #texts = new Map<string, TextPart>();
   readonly #reasonings = new Map<string, ReasoningPart>();
   readonly #tools = new Map<string, { part: ToolPart; inputText: string }>();
+
+  /** Begins with the parts of an answer that is continued, if there are any. */
+  constructor(before: readonly Part[] = []) {
+    this.#parts = structuredClone([...before]);
+  }
 
   /** Takes the next event. Events of unknown blocks are ignored: a log is never refused. */
   apply(event: RunEvent): void {
@@ -58,7 +63,7 @@ export class Assembly {
   #applyTool(event: RunEvent): void {
     switch (event.type) {
       case "tool-input-start":
-        this.#openTool(event.toolCallId, event.toolName, event.providerExecuted);
+        this.#openTool(event);
         break;
       case "tool-input-delta": {
         const tool = this.#tools.get(event.toolCallId);
@@ -66,16 +71,14 @@ export class Assembly {
         break;
       }
       case "tool-input": {
-        const { part } = this.#tools.get(event.toolCallId) ??
-          this.#openTool(event.toolCallId, event.toolName, event.providerExecuted);
+        const { part } = this.#tools.get(event.toolCallId) ?? this.#openTool(event);
         part.state = "input-available";
         part.input = event.input;
         if (event.providerMetadata) part.callProviderMetadata = event.providerMetadata;
         break;
       }
       case "tool-input-error": {
-        const { part } = this.#tools.get(event.toolCallId) ??
-          this.#openTool(event.toolCallId, event.toolName, event.providerExecuted);
+        const { part } = this.#tools.get(event.toolCallId) ?? this.#openTool(event);
         part.state = "output-error";
         part.input = event.input;
         part.errorText = event.errorText;
@@ -109,15 +112,22 @@ export class Assembly {
     return structuredClone(this.#parts.filter((part) => !isEmptyText(part)));
   }
 
+  /** The events that close the blocks that are open, so that a client's parts are as stored. */
+  closing(): RunEvent[] {
+    return [
+      ...openIds(this.#reasonings).map((id) => ({ type: "reasoning-end" as const, id })),
+      ...openIds(this.#texts).map((id) => ({ type: "text-end" as const, id })),
+    ];
+  }
+
   #push<P extends Part>(part: P): P {
     this.#parts.push(part);
     return part;
   }
 
-  #openTool(toolCallId: string, toolName: string, providerExecuted: true | undefined) {
+  #openTool({ toolCallId, toolName, providerExecuted, declared }: ToolOpening) {
     const part = this.#push<ToolPart>({
-      type: "dynamic-tool",
-      toolName,
+      ...(declared ? { type: `tool-${toolName}` } : { type: "dynamic-tool", toolName }),
       toolCallId,
       state: "input-streaming",
       ...(providerExecuted && { providerExecuted }),
@@ -135,6 +145,11 @@ export class Assembly {
   }
 }
 
+type ToolOpening = Extract<
+  RunEvent,
+  { type: "tool-input-start" | "tool-input" | "tool-input-error" }
+>;
+
 function finish(
   part: TextPart | ReasoningPart | undefined,
   event: Extract<RunEvent, { type: "text-end" | "reasoning-end" }>,
@@ -146,13 +161,20 @@ function finish(
   }
 }
 
+function openIds(blocks: ReadonlyMap<string, TextPart | ReasoningPart>): string[] {
+  return [...blocks].flatMap(([id, { state }]) => state === "streaming" ? [id] : []);
+}
+
 function isEmptyText(part: Part): boolean {
   return part.type === "text" && part.text === "";
 }
 
-/** The parts that a whole log adds up to. */
-export function assemble(events: Iterable<RunEvent>, options: { ended: boolean }): Part[] {
-  const assembly = new Assembly();
+/** The parts that a whole log adds up to, behind those of an answer that it continues. */
+export function assemble(
+  events: Iterable<RunEvent>,
+  options: { ended: boolean; before?: readonly Part[] | undefined },
+): Part[] {
+  const assembly = new Assembly(options.before);
   for (const event of events) assembly.apply(event);
   return assembly.parts(options);
 }

@@ -74,6 +74,7 @@ export type FailureClass =
   | "provider_cut"
   | "provider_stalled"
   | "provider_malformed"
+  | "invalid_output"
   | "deadline"
   | "storage"
   | "internal";

@@ -23,7 +23,13 @@ export type RunEvent =
   | { type: "reasoning-start"; id: string; providerMetadata?: ProviderMetadata }
   | { type: "reasoning-delta"; id: string; text: string }
   | { type: "reasoning-end"; id: string; providerMetadata?: ProviderMetadata }
-  | { type: "tool-input-start"; toolCallId: string; toolName: string; providerExecuted?: true }
+  | {
+    type: "tool-input-start";
+    toolCallId: string;
+    toolName: string;
+    providerExecuted?: true;
+    declared?: true;
+  }
   | { type: "tool-input-delta"; toolCallId: string; text: string }
   | {
     type: "tool-input";
@@ -31,6 +37,8 @@ export type RunEvent =
     toolName: string;
     input: Json;
     providerExecuted?: true;
+    /** Set where the request declared the tool: its client runs it, and knows it by its type. */
+    declared?: true;
     providerMetadata?: ProviderMetadata;
   }
   | {
@@ -41,9 +49,22 @@ export type RunEvent =
     input: string;
     errorText: string;
     providerExecuted?: true;
+    declared?: true;
   }
-  | { type: "tool-output"; toolCallId: string; output: Json; providerExecuted?: true }
-  | { type: "tool-output-error"; toolCallId: string; errorText: string; providerExecuted?: true }
+  | {
+    type: "tool-output";
+    toolCallId: string;
+    output: Json;
+    providerExecuted?: true;
+    declared?: true;
+  }
+  | {
+    type: "tool-output-error";
+    toolCallId: string;
+    errorText: string;
+    providerExecuted?: true;
+    declared?: true;
+  }
   | {
     type: "source-url";
     sourceId: string;
@@ -66,6 +87,8 @@ export type RunEvent =
     state: "completed" | "stopped" | "interrupted";
     finishReason: FinishReason;
     usage: Usage;
+    /** What the whole message took, where the run continues an answer. */
+    messageUsage?: Usage;
     model: string;
   }
   | { type: "error"; failure: RunFailure; usage: Usage };

@@ -7,7 +7,7 @@ export type Role = "system" | "user" | "assistant";
 
 /**
  * One part of a message: the AI SDK 5+ `UIMessage` part, which every protocol's form is rendered
- * from. Tool calls are `dynamic-tool` parts. Parts of unknown type are kept as they came.
+ * from. Parts of unknown type are kept as they came.
  */
 export type Part =
   | TextPart
@@ -33,10 +33,13 @@ export interface ReasoningPart {
   providerMetadata?: ProviderMetadata;
 }
 
-/** A tool call with, once there is one, its result. */
+/**
+ * A tool call with, once there is one, its result. A tool that the client's request declared has a
+ * type of its own, `tool-NAME`; any other is a `dynamic-tool` with a `toolName`.
+ */
 export interface ToolPart {
-  type: "dynamic-tool";
-  toolName: string;
+  type: "dynamic-tool" | `tool-${string}`;
+  toolName?: string;
   toolCallId: string;
   state: "input-streaming" | "input-available" | "output-available" | "output-error";
   input?: Json;
@@ -99,6 +102,16 @@ export interface Message {
   usage: Usage | null;
   /** Milliseconds since the Unix epoch. */
   createdAt: number;
+}
+
+/** True for a tool call. */
+export function isToolPart(part: Part): part is ToolPart {
+  return part.type === "dynamic-tool" || part.type.startsWith("tool-");
+}
+
+/** The name of the tool that was called. */
+export function toolNameOf({ type, toolName }: ToolPart): string {
+  return toolName ?? type.slice("tool-".length);
 }
 
 /** The text of a message: its text parts, joined. */

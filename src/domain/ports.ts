@@ -2,9 +2,11 @@
 import type { Attempt, AttemptEnd } from "./attempt.ts";
 import type { Chat } from "./chat.ts";
 import type { RunFailure } from "./errors.ts";
+import type { ChatFile } from "./file.ts";
 import type { LoggedEvent, RunEvent } from "./event.ts";
 import type { JsonObject } from "./json.ts";
 import type { Message, MessageStatus, Part } from "./message.ts";
+import type { OutputFormat, ToolDefinition } from "./tool.ts";
 import type { Usage } from "./usage.ts";
 
 /** A message with its place in the chat's tree. */
@@ -29,6 +31,13 @@ export interface ChatStore {
   list(ownerId: string, page: { limit?: number; after?: ChatCursor }): Promise<Chat[]>;
   /** Gives a title that a person chose. Resolves to the chat, or undefined where there is none. */
   rename(ownerId: string, id: string, title: string, now: number): Promise<Chat | undefined>;
+  /**
+   * Chooses the active branch: the one through that message. Resolves to the chat; undefined where
+   * there is no such message. @throws {AppError} `conflict` while the chat has a live run.
+   */
+  choose(ownerId: string, id: string, leafKey: string, now: number): Promise<Chat | undefined>;
+  /** Makes a new chat that begins as the branch up to the message with that key. */
+  fork(source: Chat, upToKey: string, fork: Chat): Promise<void>;
   /** Gives a generated title, unless a person chose one. Resolves to whether it was taken. */
   nameOnce(ownerId: string, id: string, title: string): Promise<boolean>;
   /** Deletes the chat with all that belongs to it, but for the ledger. */
@@ -39,6 +48,10 @@ export interface ChatStore {
 export interface MessageStore {
   /** The active branch, oldest first. */
   history(ownerId: string, chatId: string): Promise<StoredMessage[]>;
+  /** The branch that goes through the message with that key, to the newest message behind it. */
+  branch(ownerId: string, chatId: string, key: string): Promise<StoredMessage[]>;
+  /** For each message that has siblings: the keys of all of them, oldest first. */
+  siblings(ownerId: string, chatId: string): Promise<Map<string, string[]>>;
 }
 
 /** What is known of a run from the moment it is asked for. */
@@ -49,6 +62,8 @@ export interface RunIdentity {
   /** The id of the assistant's message that it makes. */
   messageId: string;
   model: string;
+  /** What its client speaks: a run that is joined without a sign is answered in it. */
+  protocol: string;
   createdAt: number;
 }
 
@@ -68,8 +83,10 @@ export interface KeyedSend {
 /** All that is stored when a run begins, in one transaction. */
 export interface RunBeginning {
   run: RunRecord;
-  /** The user's new message; null where a stored one is answered again. */
-  message: StoredMessage | null;
+  /** What it answers. */
+  prompt: StoredMessage;
+  /** Whether that is a new message, a stored one with new tool results, or one that stays as it is. */
+  store: "insert" | "update" | "keep";
   /** The chat's leaf that the decision was made on. */
   leafKey: string | null;
   attempt: Attempt;
@@ -91,7 +108,7 @@ export interface RunEnding {
   state: MessageStatus;
   failure: RunFailure | null;
   endedAt: number;
-  /** The answer; null where nothing was said. */
+  /** The answer; null where nothing was said. Its key is the prompt's where that is continued. */
   message: StoredMessage | null;
   /** The attempt that is still open; null where none is. */
   attempt: { id: string; end: AttemptEnd } | null;
@@ -156,8 +173,10 @@ export interface QueuedSend {
 
 /** What is kept of a send that waits. */
 export interface QueuedRequest {
-  message: { id: string; parts: Part[]; metadata: JsonObject };
+  message: { id: string; role: "user" | "assistant"; parts: Part[]; metadata: JsonObject };
   thinking: boolean;
+  tools: ToolDefinition[];
+  output: OutputFormat | null;
 }
 
 /** Messages that wait, by chat, in the order in which they came. */
@@ -186,6 +205,14 @@ export interface UsageRow {
   usage: Usage;
   /** The mean time to the first content, in milliseconds; null where none came. */
   firstTokenMs: number | null;
+}
+
+/** Files that users gave their chats. */
+export interface FileStore {
+  /** Keeps a file; false where the chat has `limit` files already. */
+  add(file: ChatFile, bytes: Uint8Array, limit: number): Promise<boolean>;
+  /** A file of the owner, in whichever of its chats. */
+  read(ownerId: string, id: string): Promise<{ file: ChatFile; bytes: Uint8Array } | undefined>;
 }
 
 /** The ledger of requests to providers. */

@@ -54,7 +54,8 @@ export function parseWith<T>(schema: z.ZodType<T>, value: unknown, failure: stri
   });
 }
 
-async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+/** The whole body. @throws {AppError} `too_large` beyond `limit` bytes. */
+export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > limit) throw tooLarge(limit);
   if (!request.body) return new Uint8Array();

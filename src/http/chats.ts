@@ -4,11 +4,11 @@ import type { ChatCursor } from "../domain/ports.ts";
 import { parseWith, readJson } from "./body.ts";
 import type { App, HttpParts, RequestContext } from "./context.ts";
 import { notFound } from "./failure.ts";
-import { createChatSchema, listChatsSchema, updateChatSchema } from "./schemas.ts";
+import { createChatSchema, forkSchema, listChatsSchema, updateChatSchema } from "./schemas.ts";
 
 /** Listing, making, naming and deleting chats. */
 export function chatRoutes(app: App, parts: HttpParts): void {
-  const { chats, runs, feed, clock, ids, limits } = parts;
+  const { chats, messages, runs, feed, clock, ids, limits } = parts;
 
   app.get("/api/v2/chats", async (c) => {
     const failure = "Invalid query";
@@ -53,14 +53,48 @@ export function chatRoutes(app: App, parts: HttpParts): void {
   app.get("/api/v2/chats/:chat", async (c) => c.json(chatJson(await ownChat(c, parts))));
 
   app.patch("/api/v2/chats/:chat", async (c) => {
-    const { id, ownerId } = await ownChat(c, parts);
+    let chat = await ownChat(c, parts);
     const failure = "Failed to decode chat";
     const body = await readJson(c.req.raw, limits.bodyBytes, failure);
-    const { title } = parseWith(updateChatSchema, body, failure);
-    const chat = await chats.rename(ownerId, id, title.trim().toWellFormed(), clock.now());
-    if (!chat) throw notFound();
-    feed.publish(ownerId, { type: "chat.renamed", chat });
+    const { title, branch } = parseWith(updateChatSchema, body, failure);
+    if (branch !== undefined) chat = await chooseBranch(chat, branch, parts);
+    if (title !== undefined) {
+      const named = title.trim().toWellFormed();
+      const renamed = await chats.rename(chat.ownerId, chat.id, named, clock.now());
+      if (!renamed) throw notFound();
+      chat = renamed;
+      feed.publish(chat.ownerId, { type: "chat.renamed", chat });
+    }
     return c.json(chatJson(chat));
+  });
+
+  app.post("/api/v2/chats/:chat/fork", async (c) => {
+    const source = await ownChat(c, parts);
+    const failure = "Failed to decode fork";
+    const body = await readJson(c.req.raw, limits.bodyBytes, failure) ?? {};
+    const { message_id, title } = parseWith(forkSchema, body, failure);
+    const branch = await messages.history(source.ownerId, source.id);
+    const last = message_id === undefined
+      ? branch.at(-1)
+      : branch.findLast(({ id }) => id === message_id);
+    if (!last) {
+      throw new AppError("bad_request", failure, {
+        detail: "message_id: Expected the id of a message in the active branch",
+        validations: [{ field: "message_id", detail: "Expected a message of the active branch" }],
+      });
+    }
+    const now = clock.now();
+    const fork: Chat = {
+      ...source,
+      id: ids.uuid(),
+      title: title?.trim().toWellFormed() ?? source.title,
+      createdAt: now,
+      updatedAt: now,
+    };
+    await chats.fork(source, last.key, fork);
+    feed.publish(fork.ownerId, { type: "chat.created", chat: fork });
+    c.header("location", `/api/v2/chats/${fork.id}`);
+    return c.json(chatJson(fork), 201);
   });
 
   app.delete("/api/v2/chats/:chat", async (c) => {
@@ -71,6 +105,28 @@ export function chatRoutes(app: App, parts: HttpParts): void {
     await runs.stop(chat);
     feed.publish(chat.ownerId, { type: "chat.deleted", chatId: chat.id });
     return c.body(null, 204);
+  });
+}
+
+/** Makes the branch through a message the active one. */
+async function chooseBranch(
+  chat: Chat,
+  key: string,
+  { chats, messages, runs, clock }: HttpParts,
+): Promise<Chat> {
+  const leaf = (await messages.branch(chat.ownerId, chat.id, key)).at(-1);
+  if (!leaf) {
+    throw new AppError("bad_request", "Failed to decode chat", {
+      detail: "branch: Expected the key of a message of this chat",
+      validations: [{ field: "branch", detail: "Expected the key of a message of this chat" }],
+    });
+  }
+  const chosen = await chats.choose(chat.ownerId, chat.id, leaf.key, clock.now());
+  if (chosen) return chosen;
+  const live = await runs.live(chat);
+  throw new AppError("conflict", "The chat is busy", {
+    detail: "A run is answering on its active branch.",
+    ...(live && { headers: { "parley-run-id": live.identity.id } }),
   });
 }
 

@@ -1,7 +1,7 @@
 import type { Context, Hono } from "hono";
 import type { Clock, IdGenerator } from "../domain/clock.ts";
 import type { BusyPolicy } from "../domain/policies.ts";
-import type { ChatStore, Ledger, MessageStore } from "../domain/ports.ts";
+import type { ChatStore, FileStore, Ledger, MessageStore } from "../domain/ports.ts";
 import type { Authenticator, Principal } from "../domain/principal.ts";
 import type { Price } from "../domain/usage.ts";
 import type { Limits } from "../config/config.ts";
@@ -15,6 +15,7 @@ import type { StreamGate } from "./stream_gate.ts";
 export interface HttpParts {
   chats: ChatStore;
   messages: MessageStore;
+  files: FileStore;
   runs: Runs;
   ledger: Ledger;
   feed: ChatFeed;
@@ -22,6 +23,8 @@ export interface HttpParts {
   /** What a message meets while its chat is answering, where the request does not say. */
   busy: BusyPolicy;
   catalog: ModelCatalog;
+  /** The model of a request that names none; the first one where this is undefined. */
+  defaultModel: string | undefined;
   authenticator: Authenticator;
   streams: StreamGate;
   clock: Clock;

@@ -4,6 +4,8 @@ import { html, raw } from "hono/html";
 import { curl } from "./docs/curl.ts";
 import {
   type Answer,
+  examplesOf,
+  type Media,
   type Operation,
   type PlainDocument,
   type SecurityScheme,
@@ -170,10 +172,18 @@ function article({ method, path, operation }: Entry): Html {
 }
 
 function body({ required, content }: NonNullable<Operation["requestBody"]>): Html[] {
-  return Object.entries(content).map(([type, { schema }]) =>
+  return Object.entries(content).map(([type, media]) =>
     html`
       <h4>Body ${note(required ? type : `${type}, may be left out`)}</h4>
-      ${schemaFields(schema)}
+      ${schemaFields(media.schema)} ${media.examples ? examples(media) : ""}
+    `
+  );
+}
+
+function examples(media: Media): Html[] {
+  return examplesOf(media).map(({ summary, value }) =>
+    html`
+      ${summary === undefined ? "" : html`<h5>${summary}</h5>`} ${pre(shown(value))}
     `
   );
 }
@@ -193,10 +203,10 @@ function answers({ responses }: Operation): Html {
 
 function answer([status, { description, headers = {}, content = {} }]: [string, Answer]): Html {
   const types = Object.values(content).map(({ schema }) => note(typeName(schema)));
-  const bodies = Object.entries(content).map(([type, { schema, example }]) =>
+  const bodies = Object.entries(content).map(([type, media]) =>
     html`
       <h5>Body ${note(type)}</h5>
-      ${schemaFields(schema)} ${example === undefined ? "" : pre(shown(example))}
+      ${schemaFields(media.schema)} ${examples(media)}
     `
   );
   return html`

@@ -4,6 +4,7 @@ import { TOKEN_COOKIE, TOKEN_HEADER } from "./auth.ts";
 import { chatPaths } from "./openapi/chats.ts";
 import { deploymentPaths } from "./openapi/deployment.ts";
 import { documentPaths } from "./openapi/documents.ts";
+import { filePaths } from "./openapi/files.ts";
 import { messagePaths } from "./openapi/messages.ts";
 import { modelPaths } from "./openapi/models.ts";
 import { runPaths } from "./openapi/runs.ts";
@@ -34,6 +35,7 @@ export function openApiDocument(): OpenApiDocument {
     tags: [
       { name: "Chats", description: "A chat is a named line of messages. Its user alone sees it." },
       { name: "Messages", description: "What was said, and what is being said." },
+      { name: "Files", description: "What a user gives a chat beside words." },
       { name: "Runs", description: "A run is the making of one answer. It belongs to the server." },
       { name: "Usage", description: "What was asked of providers, and what it cost." },
       { name: "Models", description: "Who can answer." },
@@ -62,6 +64,7 @@ export function openApiDocument(): OpenApiDocument {
       ...chatPaths,
       ...watchPaths,
       ...messagePaths,
+      ...filePaths,
       ...runPaths,
       ...usagePaths,
       ...modelPaths,

@@ -1,6 +1,10 @@
 import { AppError } from "../domain/errors.ts";
 import type { LiveRun } from "../runs/live_run.ts";
+import { eventsOf } from "../runs/replay.ts";
+import type { Chat } from "../domain/chat.ts";
 import { dataStream } from "../wire/data_stream.ts";
+import type { WireEncoder } from "../wire/encoder.ts";
+import { encoderOf, negotiate, type Protocol, PROTOCOLS } from "../wire/negotiate.ts";
 import { toV4 } from "../wire/v4_message.ts";
 import { parseWith, readJson } from "./body.ts";
 import { ownChat } from "./chats.ts";
@@ -11,27 +15,11 @@ import { runStream } from "./stream.ts";
 
 /** Joining runs, stopping them, and the messages that wait for them. */
 export function runRoutes(app: App, parts: HttpParts): void {
-  const { runs, streams, limits } = parts;
+  const { runs, limits } = parts;
 
-  app.get("/api/v2/chats/:chat/stream", async (c) => {
-    const chat = await ownChat(c, parts);
-    const { run: runId, after } = resumePoint(c);
-    const leave = streams.enter(c.var.principal.id);
-    try {
-      const run = runId !== undefined
-        ? await runs.find(chat.ownerId, runId)
-        // A client that was cut off as the run ended still gets the rest of it.
-        : await runs.live(chat) ?? (after > 0 ? await runs.latest(chat) : undefined);
-      if (!run || run.identity.chatId !== chat.id || (run.closed && run.head <= after)) {
-        leave();
-        return c.body(null, 204);
-      }
-      return respondWithRun(run, after, leave, parts);
-    } catch (error) {
-      leave();
-      throw error;
-    }
-  });
+  app.get("/api/v2/chats/:chat/stream", (c) => resume(c, parts));
+  // Where AI SDK 5+ looks for it when its transport's `api` is the path of the messages.
+  app.get("/api/v2/chats/:chat/messages/:client/stream", (c) => resume(c, parts));
 
   app.post("/api/v2/chats/:chat/stop", async (c) => {
     const chat = await ownChat(c, parts);
@@ -75,15 +63,59 @@ export function runRoutes(app: App, parts: HttpParts): void {
   });
 }
 
+async function resume(c: RequestContext, parts: HttpParts): Promise<Response> {
+  const { runs, streams } = parts;
+  const chat = await ownChat(c, parts);
+  const { run: runId, after, protocol } = resumePoint(c);
+  const leave = streams.enter(c.var.principal.id);
+  try {
+    const run = runId !== undefined
+      ? await runs.find(chat.ownerId, runId)
+      // A client that was cut off as the run ended still gets the rest of it.
+      : await runs.live(chat) ?? (after > 0 ? await runs.latest(chat) : undefined);
+    if (!run || run.identity.chatId !== chat.id || (run.closed && run.head <= after)) {
+      leave();
+      return c.body(null, 204);
+    }
+    const header = (name: string) => c.req.header(name);
+    const otherwise = PROTOCOLS.find((known) => known === run.identity.protocol);
+    const encoder = encoderOf(negotiate({ query: protocol, header, otherwise }));
+    const first = after === 0 && !run.closed ? await earlierPart(run, encoder, parts) : "";
+    return runResponse(run, encoder, first ? 1 : after, leave, parts, first);
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+/** AI SDK 4 resumes by a GET of the messages' path, and takes no 204. */
+export async function resumeOldClient(
+  c: RequestContext,
+  chat: Chat,
+  parts: HttpParts,
+): Promise<Response> {
+  const run = await parts.runs.live(chat);
+  if (!run) return c.body("", 200, { ...dataStream.headers });
+  const leave = parts.streams.enter(c.var.principal.id);
+  return runResponse(run, dataStream, 0, leave, parts);
+}
+
 /** A run as a response, from the event behind `after` on. */
-export function respondWithRun(
+export function runResponse(
   run: LiveRun,
+  encoder: WireEncoder,
   after: number,
   onClose: () => void,
   { limits }: HttpParts,
+  first = "",
 ): Response {
-  const encoder = dataStream;
-  const stream = runStream(run, { encoder, after, keepAliveMs: limits.keepAliveMs, onClose });
+  const stream = runStream(run, {
+    encoder,
+    after,
+    first,
+    keepAliveMs: limits.keepAliveMs,
+    onClose,
+  });
   return new Response(stream, {
     headers: {
       ...encoder.headers,
@@ -94,8 +126,27 @@ export function respondWithRun(
   });
 }
 
+/**
+ * What a client that joins a continued answer has to see ahead of its run, in place of the run's own
+ * beginning: the answer as it was. Its frames have the number 0, so that who is cut off in between
+ * begins anew.
+ */
+async function earlierPart(
+  { identity }: LiveRun,
+  encoder: WireEncoder,
+  { messages }: HttpParts,
+): Promise<string> {
+  const history = await messages.history(identity.ownerId, identity.chatId);
+  const answer = history.find(({ id }) => id === identity.messageId);
+  if (!answer) return "";
+  const events = eventsOf(answer).filter(({ type }) => type !== "finish");
+  return events.map((event) => encoder.encode({ seq: 0, event })).join("");
+}
+
 /** Where to go on: `?after=N`, or `Last-Event-ID` of a client that was cut off. */
-function resumePoint(c: RequestContext): { run: string | undefined; after: number } {
+function resumePoint(
+  c: RequestContext,
+): { run: string | undefined; after: number; protocol: Protocol | undefined } {
   const query = parseWith(resumeSchema, c.req.query(), "Invalid query");
   const last = c.req.header("last-event-id") ?? "";
   if (last !== "" && !/^\d{1,10}$/.test(last)) {
@@ -104,5 +155,5 @@ function resumePoint(c: RequestContext): { run: string | undefined; after: numbe
       validations: [{ field: "Last-Event-ID", detail: "Expected a whole number" }],
     });
   }
-  return { run: query.run, after: query.after ?? Number(last) };
+  return { run: query.run, after: query.after ?? Number(last), protocol: query.protocol };
 }

@@ -1,6 +1,7 @@
 /** What requests and responses hold: the same schemas validate and document. */
 import { z } from "zod";
 import { BUSY_POLICIES } from "../domain/policies.ts";
+import { PROTOCOLS } from "../wire/negotiate.ts";
 
 /** The longest title of a chat, in characters. */
 export const TITLE_LENGTH = 200;
@@ -38,8 +39,30 @@ export const createChatSchema = z.object({ title: title.optional() }).meta({
   id: "CreateChatRequest",
 });
 
+const messageKey = z.string().max(100);
+
 /** `PATCH /chats/{chat}`. */
-export const updateChatSchema = z.object({ title }).meta({ id: "UpdateChatRequest" });
+export const updateChatSchema = z.object({
+  title: title.optional(),
+  branch: messageKey.optional().meta({
+    description: "The key of a message: the branch through it becomes the active one.",
+  }),
+}).refine(
+  (value) => value.title !== undefined || value.branch !== undefined,
+  { error: "Expected a title or a branch", path: ["title"] },
+).meta({
+  id: "UpdateChatRequest",
+  // What the refinement above says, for who reads the document.
+  anyOf: [{ required: ["title"] }, { required: ["branch"] }],
+});
+
+/** `POST /chats/{chat}/fork`. */
+export const forkSchema = z.object({
+  message_id: z.string().max(200).optional().meta({
+    description: "The last message of the new chat; by default the last of the active branch.",
+  }),
+  title: title.optional(),
+}).meta({ id: "ForkRequest" });
 
 /** The query of `GET /chats`. */
 export const listChatsSchema = z.object({
@@ -58,12 +81,47 @@ export const listChatsSchema = z.object({
     }),
 });
 
+const openMessage = z.record(z.string(), z.unknown());
+const jsonObject = z.record(z.string(), z.unknown());
+const toolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, "Expected up to 64 of a-z A-Z 0-9 _ -");
+
+/** A tool that the client runs; `parameters` is AI SDK 4's word, `inputSchema` that of 5 and later. */
+const toolSchema = z.object({
+  name: toolName,
+  description: z.string().max(10_000).optional(),
+  parameters: jsonObject.optional(),
+  inputSchema: jsonObject.optional(),
+});
+
 /** `POST /chats/{chat}/messages`; the message itself is decoded by `src/wire`. */
 export const createMessageSchema = z.object({
-  message: z.record(z.string(), z.unknown()).meta({
-    description: "The user's message, in the form of AI SDK 4: `content`, `parts`, or both.",
+  message: openMessage.optional().meta({
+    description: "The user's message, in the form of any AI SDK generation; or an answer that " +
+      "comes back with the results of tools that the client ran.",
   }),
-  model: z.string().min(1).max(200).meta({ description: "The id of a model." }),
+  messages: z.array(openMessage).min(1).max(10_000).optional().meta({
+    description: "What AI SDK clients send by default: the last one counts.",
+  }),
+  model: z.string().min(1).max(200).optional().meta({
+    description: "The id of a model. May be left out with `messages`.",
+  }),
+  trigger: z.string().max(100).optional().meta({
+    description: "Sent by AI SDK 5 and later; such a request is answered in the UI stream.",
+  }),
+  tools: z.array(toolSchema).max(128).optional().meta({
+    description:
+      "Tools that the client runs. An answer that calls one ends, and goes on when the " +
+      "client sends it back with the results.",
+  }),
+  response_format: z.union([
+    z.object({ type: z.literal("text") }),
+    z.object({
+      type: z.literal("json_schema"),
+      json_schema: z.object({ name: toolName.optional(), schema: jsonObject }),
+    }),
+  ]).optional().meta({
+    description: "The answer must be JSON of this schema; one that is not ends as failed.",
+  }),
   thinking: z.boolean().optional().meta({
     description: "Asks for reasoning. A model that cannot reason just answers.",
   }),
@@ -74,8 +132,31 @@ export const createMessageSchema = z.object({
 }).meta({ id: "CreateChatMessageRequest" });
 export type CreateMessage = z.infer<typeof createMessageSchema>;
 
+const protocol = z.enum(PROTOCOLS).optional().meta({
+  description: "The form of the answer: `data` for AI SDK 4, `ui` for 5 and later. By default as " +
+    "the request's headers tell.",
+});
+
+/** The query of `POST /chats/{chat}/messages`. */
+export const protocolSchema = z.object({ protocol });
+
+/** The query of `GET /chats/{chat}/messages`. */
+export const historySchema = z.object({
+  protocol,
+  branch: z.uuid("Expected a UUID").or(z.string().regex(/^[0-9a-f-]{36}:\d+$/)).optional().meta({
+    description: "The key of a message, out of the metadata of one with siblings.",
+  }),
+  include: z.literal("live", 'Expected "live"').optional().meta({
+    description: "`live` lists the answer that is being made, too.",
+  }),
+  chatId: z.string().max(200).optional().meta({
+    description: "Sent by AI SDK 4 to resume: answered with the live stream, or an empty one.",
+  }),
+});
+
 /** The query of `GET /chats/{chat}/stream`. */
 export const resumeSchema = z.object({
+  protocol,
   after: z.string().regex(/^\d{1,10}$/, "Expected a whole number").transform(Number).optional()
     .meta({
       type: "integer",
@@ -185,7 +266,10 @@ export const messageSchema = z.object({
   createdAt: time,
   content: z.string().meta({ description: "All of its text." }),
   parts: z.array(partSchema),
-  annotations: z.array(z.unknown()).optional(),
+  annotations: z.array(z.unknown()).optional().meta({
+    description: "What the client sent; and `{branches: {key, siblings}}`, where other messages " +
+      "stand in the same place.",
+  }),
   reasoning: z.string().optional().meta({ description: "All of its reasoning." }),
   toolInvocations: z.array(toolInvocationSchema).optional(),
   experimental_attachments: z.array(attachmentSchema).optional(),

@@ -8,6 +8,7 @@ import type { App, Env, HttpParts } from "./context.ts";
 import { deploymentRoutes } from "./deployment.ts";
 import { documentRoutes } from "./documents.ts";
 import { asAppError, failureResponse, notFound } from "./failure.ts";
+import { fileRoutes } from "./files.ts";
 import { messageRoutes } from "./messages.ts";
 import { modelRoutes } from "./models.ts";
 import { runRoutes } from "./runs.ts";
@@ -34,6 +35,7 @@ export function createHttp(parts: HttpParts): App {
   chatRoutes(app, parts);
   messageRoutes(app, parts);
   runRoutes(app, parts);
+  fileRoutes(app, parts);
   usageRoutes(app, parts);
   modelRoutes(app, parts);
   deploymentRoutes(app, parts);

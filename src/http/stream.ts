@@ -7,6 +7,8 @@ export interface StreamOptions {
   encoder: WireEncoder;
   /** The event behind which it begins; 0 for the whole run. */
   after: number;
+  /** Sent ahead of them. */
+  first?: string;
   /** How long it may be silent, in milliseconds. */
   keepAliveMs: number;
   /** Called once when the stream is over, however it ends. */
@@ -39,6 +41,7 @@ export function runStream(run: LiveRun, options: StreamOptions): ReadableStream<
 
   return new ReadableStream<Uint8Array>({
     start(controller) {
+      if (options.first) controller.enqueue(new TextEncoder().encode(options.first));
       subscription = run.subscribe(options.after, () => pump(controller));
       timer = setInterval(() => {
         const stalled = (controller.desiredSize ?? 0) <= 0;

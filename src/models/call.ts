@@ -1,5 +1,8 @@
 import type {
+  JSONSchema7,
+  LanguageModelV4CallOptions,
   LanguageModelV4FinishReason,
+  LanguageModelV4FunctionTool,
   LanguageModelV4Prompt,
   LanguageModelV4StreamPart,
   LanguageModelV4Usage,
@@ -8,6 +11,7 @@ import type { Clock } from "../domain/clock.ts";
 import { RunError } from "../domain/errors.ts";
 import type { FinishReason, RunEvent } from "../domain/event.ts";
 import { estimateTokens, type Usage } from "../domain/usage.ts";
+import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
 import type { Mask } from "../observe/mask.ts";
 import type { CatalogModel } from "./catalog.ts";
 import { providerFailure } from "./failure.ts";
@@ -22,6 +26,10 @@ export interface Step {
   /** Asks for reasoning, in the provider's own terms. */
   thinking: boolean;
   maxOutputTokens?: number;
+  /** Tools that the client runs. */
+  tools?: ToolDefinition[];
+  /** The JSON that the answer must be. */
+  output?: OutputFormat;
 }
 
 /** How a step ended, where it ended well. */
@@ -63,6 +71,8 @@ export function modelCall({ clock, mask, stallMs }: ModelCallOptions): ModelCall
           abortSignal: watch.signal,
           ...(step.maxOutputTokens !== undefined && { maxOutputTokens: step.maxOutputTokens }),
           ...(step.thinking && thinkingOptions(step.model.type)),
+          ...(step.tools && { tools: step.tools.map(functionTool) }),
+          ...(step.output && jsonFormat(step.output)),
         });
         return await readParts(stream, step, watch, emit);
       } catch (error) {
@@ -87,7 +97,7 @@ async function readParts(
   const translation = new Translation((event) => {
     const asked = emit(event);
     if (asked instanceof Promise) wait = asked;
-  });
+  }, new Set(step.tools?.map(({ name }) => name)));
   const reader = stream.getReader();
   let outcome: StepOutcome | undefined;
   for (let read = await reader.read(); !read.done; read = await reader.read()) {
@@ -109,6 +119,22 @@ async function readParts(
   }
   if (!outcome) throw cutOff(step.model.provider);
   return outcome;
+}
+
+function functionTool({ name, description, schema }: ToolDefinition): LanguageModelV4FunctionTool {
+  return {
+    type: "function",
+    name,
+    ...(description !== undefined && { description }),
+    inputSchema: schema as JSONSchema7,
+  };
+}
+
+function jsonFormat(
+  { name, schema }: OutputFormat,
+): Required<Pick<LanguageModelV4CallOptions, "responseFormat">> {
+  const named = name !== undefined && { name };
+  return { responseFormat: { type: "json", schema: schema as JSONSchema7, ...named } };
 }
 
 function readFinishReason(reason: LanguageModelV4FinishReason, provider: string): FinishReason {

@@ -1,4 +1,9 @@
-import { APICallError, JSONParseError, TypeValidationError } from "@ai-sdk/provider";
+import {
+  APICallError,
+  JSONParseError,
+  TypeValidationError,
+  UnsupportedFunctionalityError,
+} from "@ai-sdk/provider";
 import { type FailureClass, RunError, type RunFailure } from "../domain/errors.ts";
 import type { Mask } from "../observe/mask.ts";
 
@@ -12,6 +17,10 @@ export function providerFailure(error: unknown, provider: string, mask: Mask): R
       message: `The provider "${provider}" sent something that is not its protocol.`,
       retryable: true,
     };
+  }
+  if (UnsupportedFunctionalityError.isInstance(error)) {
+    const text = `The provider "${provider}" cannot take this: ${error.functionality}.`;
+    return failure("provider_refused", text, false);
   }
   if (error instanceof Error) return cutFailure(provider);
   return streamedFailure(error, provider, mask);

@@ -9,8 +9,12 @@ export class Translation {
   readonly #metadata = new Map<string, ProviderMetadata>();
   readonly #emit: (event: RunEvent) => void;
 
-  constructor(emit: (event: RunEvent) => void) {
+  readonly #declared: ReadonlySet<string>;
+
+  /** `declared`: the names of the tools that the request brought. */
+  constructor(emit: (event: RunEvent) => void, declared: ReadonlySet<string>) {
     this.#emit = emit;
+    this.#declared = declared;
   }
 
   part(part: LanguageModelV4StreamPart): void {
@@ -62,13 +66,14 @@ export class Translation {
           toolCallId: part.id,
           toolName: part.toolName,
           ...executed(part.providerExecuted),
+          ...this.#whose(part.toolName),
         });
       case "tool-input-delta":
         if (part.delta === "") return;
         this.characters += part.delta.length;
         return this.#emit({ type: "tool-input-delta", toolCallId: part.id, text: part.delta });
       case "tool-call":
-        return this.#emit(toolInputEvent(part));
+        return this.#emit({ ...toolInputEvent(part), ...this.#whose(part.toolName) });
       case "tool-result":
         if (part.preliminary) return;
         return this.#emit(
@@ -89,6 +94,10 @@ export class Translation {
     }
   }
 
+  #whose(toolName: string): { declared?: true } {
+    return this.#declared.has(toolName) ? { declared: true } : {};
+  }
+
   #note(id: string, provided: SharedV4ProviderMetadata | undefined): void {
     if (!provided) return;
     this.#metadata.set(id, { ...this.#metadata.get(id), ...provided as ProviderMetadata });
@@ -106,7 +115,9 @@ type PartOf<T extends LanguageModelV4StreamPart["type"]> = Extract<
   { type: T }
 >;
 
-function toolInputEvent(part: PartOf<"tool-call">): RunEvent {
+type ToolInputEvent = Extract<RunEvent, { type: "tool-input" | "tool-input-error" }>;
+
+function toolInputEvent(part: PartOf<"tool-call">): ToolInputEvent {
   const call = {
     toolCallId: part.toolCallId,
     toolName: part.toolName,

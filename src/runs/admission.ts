@@ -3,6 +3,7 @@ import type { Chat } from "../domain/chat.ts";
 import type { Clock, IdGenerator } from "../domain/clock.ts";
 import { AppError } from "../domain/errors.ts";
 import type {
+  FileStore,
   FoundRun,
   KeyedSend,
   MessageStore,
@@ -11,17 +12,20 @@ import type {
   RunStore,
   StoredMessage,
 } from "../domain/ports.ts";
+import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
 import type { Step } from "../models/call.ts";
 import type { CatalogModel } from "../models/catalog.ts";
 import { newAttempt } from "./attempts.ts";
 import type { AnswerJob } from "./answer.ts";
 import type { Leases } from "./leases.ts";
 import { planSend, sameContent, type SendPlan, type SentMessage } from "./plan.ts";
+import { withFiles } from "./attachments.ts";
 import { buildPrompt } from "./prompt.ts";
 
 /** What admitting needs. */
 export interface AdmissionParts {
   messages: MessageStore;
+  files: FileStore;
   runs: RunStore;
   clock: Clock;
   ids: IdGenerator;
@@ -39,7 +43,10 @@ export interface Send {
   model: CatalogModel;
   /** What to ask where the model does not answer. */
   fallbacks: CatalogModel[];
+  protocol: string;
   thinking: boolean;
+  tools: ToolDefinition[];
+  output: OutputFormat | null;
   keyed: KeyedSend | undefined;
   /** What the queue has given the run already. */
   identity?: RunIdentity;
@@ -62,6 +69,11 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
   const { messages, runs, clock, ids, leases } = parts;
   const { chat, message, model } = send;
   for (let tries = 0; tries < TRIES; tries++) {
+    if (message.role === "assistant") {
+      // Its results are stored by the first of them: a repeat has none left to bring.
+      const live = await runs.live(chat.ownerId, chat.id);
+      if (live?.run.messageId === message.id) return { kind: "busy", live, same: true };
+    }
     const read = () => messages.history(chat.ownerId, chat.id);
     // A chat without a message has no history; where it has one by now, `begin` says so.
     const history = send.isFirst && tries === 0 ? [] : await read();
@@ -73,14 +85,20 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
       ownerId: chat.ownerId,
       messageId: ids.uuid(),
       model: model.id,
+      protocol: send.protocol,
       createdAt: now,
       ...send.identity,
       promptKey: plan.prompt.key,
+      // An answer that is continued stays the same message.
+      ...(plan.store === "update" && { messageId: plan.prompt.id }),
     };
     const attempt = newAttempt({ ...record, runId: record.id }, "answer", model, ids.uuid(), now);
+    // Before anything is stored: what fails here is refused.
+    const branch = await withFiles(plan.branch, chat.ownerId, parts.files);
     const begun = await runs.begin({
       run: record,
-      message: plan.isNew ? plan.prompt : null,
+      prompt: plan.prompt,
+      store: plan.store,
       leafKey: history.at(-1)?.key ?? null,
       attempt,
       lease: leases.make(),
@@ -92,8 +110,14 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
       const live = await runs.live(chat.ownerId, chat.id);
       return { kind: "busy", live, same: answersSame(live, await read(), message) };
     }
-    const stepOf = (model: CatalogModel) => makeStep(model, plan.branch, send.thinking, parts);
-    const job = { record, step: stepOf(model), fallbacks: send.fallbacks.map(stepOf), attempt };
+    const stepOf = (model: CatalogModel) => makeStep(model, branch, send, parts);
+    const job = {
+      record,
+      step: stepOf(model),
+      fallbacks: send.fallbacks.map(stepOf),
+      attempt,
+      ...(plan.store === "update" && { before: plan.prompt }),
+    };
     return { kind: "begun", job, plan };
   }
   throw new AppError("not_found", "The chat is gone");
@@ -103,7 +127,7 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
 export function makeStep(
   model: CatalogModel,
   branch: readonly StoredMessage[],
-  thinking: boolean,
+  { thinking, tools, output }: Pick<Send, "thinking" | "tools" | "output">,
   { systemPrompt, outputTokens }: Pick<AdmissionParts, "systemPrompt" | "outputTokens">,
 ): Step {
   return {
@@ -111,6 +135,8 @@ export function makeStep(
     prompt: buildPrompt(branch, { type: model.type, system: systemPrompt }),
     thinking,
     ...(outputTokens !== undefined && { maxOutputTokens: outputTokens }),
+    ...(tools.length > 0 && { tools }),
+    ...(output && { output }),
   };
 }
 

@@ -2,10 +2,11 @@ import { Assembly } from "../domain/assembly.ts";
 import type { Attempt } from "../domain/attempt.ts";
 import { RunError, type RunFailure } from "../domain/errors.ts";
 import type { FinishReason, RunEvent } from "../domain/event.ts";
-import type { MessageStatus } from "../domain/message.ts";
-import type { RunEnding, RunRecord } from "../domain/ports.ts";
+import { type MessageStatus, messageText } from "../domain/message.ts";
+import type { RunEnding, RunRecord, StoredMessage } from "../domain/ports.ts";
 import { endOf } from "../domain/run.ts";
-import type { Usage } from "../domain/usage.ts";
+import { addUsage, type Usage } from "../domain/usage.ts";
+import { outputFailure } from "../models/output.ts";
 import type { Emit, Step } from "../models/call.ts";
 import { type AttemptParts, Attempts } from "./attempts.ts";
 import type { Continuation } from "./continuation.ts";
@@ -21,6 +22,8 @@ export interface AnswerJob {
   fallbacks: Step[];
   /** The first attempt, in the ledger already. */
   attempt: Attempt;
+  /** The answer that is continued with the results of its tool calls. */
+  before?: StoredMessage;
   /** Where the answer goes on with what a process before this one left. */
   continuation?: Continuation;
 }
@@ -53,7 +56,7 @@ export async function makeAnswer(
   parts: AnswerParts,
 ): Promise<AnswerEnd> {
   const { record, live, continuation } = job;
-  const assembly = continuation?.assembly ?? new Assembly();
+  const assembly = continuation?.assembly ?? new Assembly(job.before?.parts);
   const log: Emit = (event) => {
     assembly.apply(event);
     return parts.log.append(live, event);
@@ -65,19 +68,26 @@ export async function makeAnswer(
   const attempts = new Attempts(job.attempt, job.step, job.fallbacks, parts);
   const emit = continuation ? continuation.joined(log) : log;
   const end = await attempts.run(signal, emit).then(
-    (outcome): AnswerEnd => ({ state: endOf("complete"), failure: null, ...outcome }),
+    (outcome): AnswerEnd => {
+      const { output } = job.step;
+      const failure = output &&
+        outputFailure(messageText({ parts: assembly.parts({ ended: false }) }), output);
+      return failure
+        ? { state: endOf("fail"), failure, finishReason: "error", usage: outcome.usage }
+        : { state: endOf("complete"), failure: null, ...outcome };
+    },
     (error): AnswerEnd => ({ ...endByError(error), usage: attempts.estimate() }),
   );
-  for (const event of endEvents(record, end)) log(event);
+  for (const event of [...assembly.closing(), ...endEvents(job, end)]) log(event);
   live.move(TRANSITION_TO[end.state]);
-  const ending = endingOf(record, end, assembly, attempts, parts);
+  const ending = endingOf(job, end, assembly, attempts, parts);
   if (await parts.log.end(live, ending)) return end;
   // History is what clients have seen, so it ends where their streams did.
   const late: AnswerEnd = { ...end, ...endByError(new RunError(STORAGE_FAILURE)) };
   await parts.log.endLate(live, async () => {
-    const seen = new Assembly();
+    const seen = new Assembly(job.before?.parts);
     for (const event of await live.published()) seen.apply(event);
-    return endingOf(record, late, seen, attempts, parts);
+    return endingOf(job, late, seen, attempts, parts);
   });
   return late;
 }
@@ -102,7 +112,7 @@ function endByError(error: unknown): Omit<AnswerEnd, "usage"> {
 }
 
 function endEvents(
-  record: RunRecord,
+  { record, before }: AnswerJob,
   { state, finishReason, usage, failure }: AnswerEnd,
 ): RunEvent[] {
   if (failure) return [{ type: "error", failure, usage }];
@@ -113,13 +123,14 @@ function endEvents(
       state: state as Exclude<MessageStatus, "failed">,
       finishReason,
       usage,
+      ...(before?.usage && { messageUsage: addUsage(before.usage, usage) }),
       model: record.model,
     },
   ];
 }
 
 function endingOf(
-  record: RunRecord,
+  { record, before }: AnswerJob,
   { state, finishReason, usage, failure }: AnswerEnd,
   assembly: Assembly,
   attempts: Attempts,
@@ -135,17 +146,17 @@ function endingOf(
     endedAt: end.endedAt,
     message: said || state === "completed"
       ? {
-        key: ids.uuid(),
-        parentKey: record.promptKey,
+        key: before?.key ?? ids.uuid(),
+        parentKey: before ? before.parentKey : record.promptKey,
         id: record.messageId,
         role: "assistant",
         parts: answer,
-        metadata: {},
+        metadata: before?.metadata ?? {},
         status: state,
         model: record.model,
         finishReason,
-        usage,
-        createdAt: record.createdAt,
+        usage: before?.usage ? addUsage(before.usage, usage) : usage,
+        createdAt: before?.createdAt ?? record.createdAt,
       }
       : null,
     attempt: { id: attempts.current.id, end },

@@ -6,7 +6,14 @@ import type {
   LanguageModelV4ToolResultOutput,
 } from "@ai-sdk/provider";
 import type { ProviderMetadata } from "../domain/event.ts";
-import type { FilePart, Message, Part, ToolPart } from "../domain/message.ts";
+import {
+  type FilePart,
+  isToolPart,
+  type Message,
+  type Part,
+  toolNameOf,
+  type ToolPart,
+} from "../domain/message.ts";
 import type { ProviderType } from "../domain/provider.ts";
 
 type AssistantContent = Extract<LanguageModelV4Message, { role: "assistant" }>["content"];
@@ -55,10 +62,10 @@ function addAnswer(
     const content = step.flatMap((part) => assistantContent(part, type));
     if (content.length === 0 || content.every(({ type }) => type === "reasoning")) continue;
     prompt.push({ role: "assistant", content });
-    const results = step.filter(isServerTool).map((part) => ({
+    const results = step.filter(isOwnTool).map((part) => ({
       type: "tool-result" as const,
       toolCallId: part.toolCallId,
-      toolName: part.toolName,
+      toolName: toolNameOf(part),
       output: toolOutput(part),
     }));
     if (results.length > 0) prompt.push({ role: "tool", content: results });
@@ -86,17 +93,15 @@ function assistantContent(part: Part, type: ProviderType): AssistantContent {
         ? [{ type: "reasoning", text: part.text, ...options }]
         : [];
     }
-    case "dynamic-tool":
-      if (!isServerTool(part)) return [];
+    default:
+      if (!isOwnTool(part)) return [];
       return [{
         type: "tool-call",
         toolCallId: part.toolCallId,
-        toolName: part.toolName,
+        toolName: toolNameOf(part),
         input: typeof part.input === "object" && part.input !== null ? part.input : {},
         ...signed(part.callProviderMetadata, type),
       }];
-    default:
-      return [];
   }
 }
 
@@ -110,8 +115,8 @@ function signed(metadata: ProviderMetadata | undefined, type: ProviderType) {
 }
 
 /** Tools that the provider ran itself are its own business: its text tells what came of them. */
-function isServerTool(part: Part): part is ToolPart {
-  return part.type === "dynamic-tool" && !part.providerExecuted;
+function isOwnTool(part: Part): part is ToolPart {
+  return isToolPart(part) && !part.providerExecuted;
 }
 
 function toolOutput(part: ToolPart): LanguageModelV4ToolResultOutput {

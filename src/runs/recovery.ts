@@ -10,6 +10,7 @@ import type { Logger } from "../observe/log.ts";
 import { type AdmissionParts, makeStep } from "./admission.ts";
 import type { AnswerJob } from "./answer.ts";
 import { newAttempt } from "./attempts.ts";
+import { withFiles } from "./attachments.ts";
 import { continuationOf } from "./continuation.ts";
 import { LOG_PAGE } from "./replay.ts";
 
@@ -49,9 +50,11 @@ export async function recoverRuns(parts: RecoveryParts): Promise<Omit<AnswerJob,
 async function interrupt(
   { run, lastSeq }: FoundRun,
   events: readonly RunEvent[],
-  { runs, clock, ids }: RecoveryParts,
+  { runs, messages, clock, ids }: RecoveryParts,
 ): Promise<void> {
-  const parts = assemble(events, { ended: true });
+  const leaf = (await messages.history(run.ownerId, run.chatId)).at(-1);
+  const before = leaf?.id === run.messageId ? leaf : undefined;
+  const parts = assemble(events, { ended: true, before: before?.parts });
   const usage = usageOf(events);
   const state = endOf("interrupt") as "interrupted";
   const end: RunEvent[] = [
@@ -67,8 +70,8 @@ async function interrupt(
     endedAt: clock.now(),
     message: parts.some((part) => part.type !== "step-start")
       ? {
-        key: ids.uuid(),
-        parentKey: run.promptKey,
+        key: before?.key ?? ids.uuid(),
+        parentKey: before ? before.parentKey : run.promptKey,
         id: run.messageId,
         role: "assistant",
         parts,
@@ -94,8 +97,9 @@ async function continueRun(
   const model = await catalog.find(run.model);
   const continuation = model && continuationOf(events, model.type);
   if (!model || !continuation) return null;
-  const history = await messages.history(run.ownerId, run.chatId);
-  const step = makeStep(model, history, false, parts);
+  const stored = await messages.history(run.ownerId, run.chatId);
+  const history = await withFiles(stored, run.ownerId, parts.files);
+  const step = makeStep(model, history, { thinking: false, tools: [], output: null }, parts);
   step.prompt.push({ role: "assistant", content: [{ type: "text", text: continuation.text }] });
   const attempt = newAttempt({ ...run, runId: run.id }, "retry", model, ids.uuid(), clock.now());
   await ledger.open(attempt);

@@ -1,7 +1,7 @@
 /** Runs that are over, or another process's, as runs that can be subscribed to. */
 import type { Clock } from "../domain/clock.ts";
 import type { LoggedEvent, ProviderMetadata, RunEvent } from "../domain/event.ts";
-import type { ToolPart } from "../domain/message.ts";
+import { isToolPart, toolNameOf, type ToolPart } from "../domain/message.ts";
 import type { FoundRun, RunIdentity, RunStore, StoredMessage } from "../domain/ports.ts";
 import { addUsage, NO_USAGE } from "../domain/usage.ts";
 import { LiveRun } from "./live_run.ts";
@@ -81,7 +81,7 @@ export function eventsOf(message: StoredMessage): RunEvent[] {
       events.push({ type: "reasoning-start", id, ...metadata(part) });
       if (part.text !== "") events.push({ type: "reasoning-delta", id, text: part.text });
       events.push({ type: "reasoning-end", id, ...metadata(part) });
-    } else if (part.type === "dynamic-tool") {
+    } else if (isToolPart(part)) {
       events.push(...toolEvents(part));
     } else if (
       part.type === "file" || part.type === "source-url" || part.type === "source-document"
@@ -98,12 +98,22 @@ export function eventsOf(message: StoredMessage): RunEvent[] {
 function toolEvents(
   part: ToolPart,
 ): RunEvent[] {
-  const { toolCallId, toolName } = part;
+  const { toolCallId } = part;
+  const toolName = toolNameOf(part);
+  const declared = part.type === "dynamic-tool" ? {} : { declared: true as const };
   const executed = part.providerExecuted ? { providerExecuted: true as const } : {};
   const errorText = part.errorText ?? "";
   if (part.state === "output-error" && typeof part.input === "string") {
     const { input } = part;
-    return [{ type: "tool-input-error", toolCallId, toolName, input, errorText, ...executed }];
+    return [{
+      type: "tool-input-error",
+      toolCallId,
+      toolName,
+      input,
+      errorText,
+      ...executed,
+      ...declared,
+    }];
   }
   const called: RunEvent = {
     type: "tool-input",
@@ -111,6 +121,7 @@ function toolEvents(
     toolName,
     input: part.input ?? {},
     ...executed,
+    ...declared,
   };
   switch (part.state) {
     case "output-available":
@@ -119,9 +130,16 @@ function toolEvents(
         toolCallId,
         output: part.output ?? null,
         ...executed,
+        ...declared,
       }];
     case "output-error":
-      return [called, { type: "tool-output-error", toolCallId, errorText, ...executed }];
+      return [called, {
+        type: "tool-output-error",
+        toolCallId,
+        errorText,
+        ...executed,
+        ...declared,
+      }];
     default:
       return [called];
   }

@@ -2,6 +2,7 @@ import type { Chat } from "../domain/chat.ts";
 import { AppError } from "../domain/errors.ts";
 import type { BusyPolicy, InterruptPolicy } from "../domain/policies.ts";
 import type { FoundRun, KeyedSend, QueuedSend, QueueStore } from "../domain/ports.ts";
+import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
 import type { CatalogModel, ModelCatalog } from "../models/catalog.ts";
 import { type ActiveParts, ActiveRuns } from "./active.ts";
 import { type Admission, type AdmissionParts, admit, type Send } from "./admission.ts";
@@ -33,7 +34,12 @@ export interface SendRequest {
   chat: Chat;
   message: SentMessage;
   model: string;
+  protocol: string;
   thinking: boolean;
+  /** Tools that the client runs. */
+  tools: ToolDefinition[];
+  /** The JSON that the answer must be. */
+  output: OutputFormat | null;
   busy: BusyPolicy;
   keyed: KeyedSend | undefined;
 }
@@ -153,7 +159,10 @@ export class Runs {
       message: request.message,
       model,
       fallbacks: await this.#fallbacksOf(model),
+      protocol: request.protocol,
       thinking: request.thinking,
+      tools: request.tools,
+      output: request.output,
       keyed: request.keyed,
     };
     // Whoever comes later must not overtake what waits.
@@ -210,11 +219,11 @@ export class Runs {
     const model = await catalog.find(run.model) ?? missingModel(run.model);
     const admission = await admit({
       chat: { id: run.chatId, ownerId: run.ownerId },
+      ...request,
       isFirst: false,
-      message: request.message,
+      protocol: run.protocol,
       model,
       fallbacks: await this.#fallbacksOf(model),
-      thinking: request.thinking,
       keyed: undefined,
       identity: run,
     }, this.#parts);

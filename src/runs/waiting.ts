@@ -48,9 +48,11 @@ export class WaitingRuns {
       ownerId: send.chat.ownerId,
       messageId: ids.uuid(),
       model: send.model.id,
+      protocol: send.protocol,
       createdAt: clock.now(),
     };
-    const request = { message: send.message, thinking: send.thinking };
+    const { message, thinking, tools, output } = send;
+    const request = { message, thinking, tools, output };
     const added = await queue.add({ run, request }, send.keyed, LIMIT);
     if (added === "repeated") return undefined;
     if (added === "full") {

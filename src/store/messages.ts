@@ -23,6 +23,49 @@ export function messageStore(db: Database): MessageStore {
       });
       return rows.map(toMessage);
     },
+
+    async branch(ownerId, chatId, key) {
+      const { rows } = await db.read({
+        sql: `WITH RECURSIVE
+                start (key) AS (
+                  SELECT m.key FROM messages m JOIN chats c ON c.id = m.chat_id
+                  WHERE m.key = ? AND c.id = ? AND c.owner_id = ?
+                ),
+                up (key, depth) AS (
+                  SELECT key, 0 FROM start
+                  UNION ALL
+                  SELECT m.parent_key, depth - 1 FROM up JOIN messages m ON m.key = up.key
+                  WHERE m.parent_key IS NOT NULL
+                ),
+                down (key, depth) AS (
+                  SELECT key, 0 FROM start
+                  UNION ALL
+                  SELECT (SELECT m.key FROM messages m WHERE m.parent_key = down.key
+                          ORDER BY m.rowid DESC LIMIT 1), depth + 1
+                  FROM down WHERE key IS NOT NULL
+                )
+              SELECT m.* FROM (SELECT * FROM up UNION SELECT * FROM down) path
+              JOIN messages m ON m.key = path.key ORDER BY depth`,
+        args: [key, chatId, ownerId],
+      });
+      return rows.map(toMessage);
+    },
+
+    async siblings(ownerId, chatId) {
+      const { rows } = await db.read({
+        sql: `SELECT json_group_array(key) AS keys FROM
+                (SELECT m.key, m.parent_key, m.role FROM messages m JOIN chats c ON c.id = m.chat_id
+                 WHERE c.id = ? AND c.owner_id = ? ORDER BY m.rowid)
+              GROUP BY parent_key, role HAVING count(*) > 1`,
+        args: [chatId, ownerId],
+      });
+      const siblings = new Map<string, string[]>();
+      for (const row of rows) {
+        const keys = JSON.parse(row["keys"] as string) as string[];
+        for (const key of keys) siblings.set(key, keys);
+      }
+      return siblings;
+    },
   };
 }
 
@@ -51,6 +94,26 @@ export function insertMessage(
       message.finishReason,
       message.usage && JSON.stringify(message.usage),
       message.createdAt,
+      ...(condition?.args ?? []),
+    ],
+  };
+}
+
+/** The statement that gives a stored message other contents. */
+export function updateMessage(
+  message: StoredMessage,
+  condition?: { sql: string; args: string[] },
+): Statement {
+  return {
+    sql: `UPDATE messages SET parts = ?, status = ?, model = ?, finish_reason = ?, usage = ?
+          WHERE key = ?` + (condition ? ` AND ${condition.sql}` : ""),
+    args: [
+      JSON.stringify(message.parts),
+      message.status,
+      message.model,
+      message.finishReason,
+      message.usage && JSON.stringify(message.usage),
+      message.key,
       ...(condition?.args ?? []),
     ],
   };

@@ -8,7 +8,7 @@ import { insertKeyed } from "./runs.ts";
 export function queueStore(db: Database): QueueStore {
   return {
     async add({ run, request }, keyed, limit) {
-      const stored = JSON.stringify({ ...request, model: run.model });
+      const stored = JSON.stringify({ ...request, model: run.model, protocol: run.protocol });
       const added = {
         sql: `INSERT INTO queue (run_id, chat_id, owner_id, message_id, request, created_at)
               SELECT ?, ?, ?, ?, ?, ?
@@ -68,9 +68,9 @@ export function queueStore(db: Database): QueueStore {
 }
 
 function toQueued(row: Row): QueuedSend {
-  const { model, ...request } = JSON.parse(row["request"] as string) as QueuedRequest & {
-    model: string;
-  };
+  const { model, protocol, ...request } = JSON.parse(row["request"] as string) as
+    & QueuedRequest
+    & Pick<QueuedSend["run"], "model" | "protocol">;
   return {
     run: {
       id: row["run_id"] as string,
@@ -78,6 +78,7 @@ function toQueued(row: Row): QueuedSend {
       ownerId: row["owner_id"] as string,
       messageId: row["message_id"] as string,
       model,
+      protocol,
       createdAt: row["created_at"] as number,
     },
     request,

@@ -13,7 +13,7 @@ import type {
 import type { Database, Statement } from "./database.ts";
 import { isMissingRow, isUniqueViolation } from "./failure.ts";
 import { closeAttempt, openAttempt } from "./ledger.ts";
-import { insertMessage, toMessage } from "./messages.ts";
+import { insertMessage, toMessage, updateMessage } from "./messages.ts";
 
 /** Runs and their logs in the database. */
 export function runStore(db: Database): RunStore {
@@ -52,8 +52,9 @@ export function runStore(db: Database): RunStore {
 
     async answer(run) {
       const { rows } = await db.read({
-        sql: "SELECT * FROM messages WHERE chat_id = ? AND id = ? AND parent_key = ?",
-        args: [run.chatId, run.messageId, run.promptKey],
+        sql: `SELECT * FROM messages
+              WHERE chat_id = ? AND id = ? AND (parent_key = ? OR key = ?)`,
+        args: [run.chatId, run.messageId, run.promptKey, run.promptKey],
       });
       return rows[0] && toMessage(rows[0]);
     },
@@ -127,7 +128,8 @@ export function runStore(db: Database): RunStore {
   };
 }
 
-const SELECT = `SELECT id, chat_id, owner_id, prompt_key, message_id, model, created_at, state,
+const SELECT = `SELECT id, chat_id, owner_id, prompt_key, message_id, model, protocol, created_at,
+  state,
   (SELECT max(last_seq) FROM events WHERE run_id = runs.id) AS last_seq FROM runs`;
 
 /** A live run is nobody's when its lease has ended; with no time given, when it is another's. */
@@ -149,11 +151,12 @@ export function insertKeyed(
 }
 
 function beginStatements(
-  { run, message, leafKey, attempt, lease, keyed, queued }: RunBeginning,
+  { run, prompt, store, leafKey, attempt, lease, keyed, queued }: RunBeginning,
 ): Statement[] {
   return [
-    ...(message ? [insertMessage(run.chatId, message)] : []),
+    ...(store === "insert" ? [insertMessage(run.chatId, prompt)] : []),
     insertRun(run, leafKey, lease),
+    ...(store === "update" ? [updateMessage(prompt)] : []),
     openAttempt(attempt),
     {
       sql: "UPDATE chats SET leaf_key = ?, updated_at = max(updated_at, ?) WHERE id = ?",
@@ -170,9 +173,10 @@ function beginStatements(
  */
 function insertRun(run: RunRecord, leafKey: string | null, lease: Lease): Statement {
   return {
-    sql: `INSERT INTO runs (id, chat_id, owner_id, message_id, model, created_at, lease_owner,
+    sql:
+      `INSERT INTO runs (id, chat_id, owner_id, message_id, model, protocol, created_at, lease_owner,
             lease_until, state, prompt_key)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running',
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'running',
             (SELECT m.key FROM messages m JOIN chats c ON c.id = m.chat_id
              WHERE m.key = ? AND c.id = ? AND c.owner_id = ? AND c.leaf_key IS ?))`,
     args: [
@@ -181,6 +185,7 @@ function insertRun(run: RunRecord, leafKey: string | null, lease: Lease): Statem
       run.ownerId,
       run.messageId,
       run.model,
+      run.protocol,
       run.createdAt,
       lease.owner,
       lease.until,
@@ -198,7 +203,8 @@ function endStatements({ run, state, failure, endedAt, message, attempt }: RunEn
     args: [run.id],
   };
   return [
-    ...(message
+    ...(message?.key === run.promptKey ? [updateMessage(message, running)] : []),
+    ...(message && message.key !== run.promptKey
       ? [
         insertMessage(run.chatId, message, running),
         {
@@ -241,6 +247,7 @@ function toFound(row: Row): FoundRun {
       promptKey: row["prompt_key"] as string,
       messageId: row["message_id"] as string,
       model: row["model"] as string,
+      protocol: row["protocol"] as string,
       createdAt: row["created_at"] as number,
     },
     state: row["state"] as FoundRun["state"],

@@ -1,6 +1,7 @@
 /** The tables. A change here becomes a migration by `deno task db:generate`. */
 import { sql } from "drizzle-orm";
 import {
+  blob,
   index,
   integer,
   primaryKey,
@@ -51,6 +52,8 @@ export const runs = sqliteTable("runs", {
   /** The id of the assistant's message that it makes. */
   messageId: text("message_id").notNull(),
   model: text().notNull(),
+  /** What its client speaks. */
+  protocol: text().notNull(),
   state: text().$type<"running" | "completed" | "stopped" | "interrupted" | "failed">().notNull(),
   /** The failure as JSON, where it failed. */
   failure: text(),
@@ -96,6 +99,19 @@ export const events = sqliteTable("events", {
   lastSeq: integer("last_seq").notNull(),
   data: text().notNull(),
 }, (t) => [primaryKey({ columns: [t.runId, t.seq] })]);
+
+/** Files that users gave their chats. */
+export const files = sqliteTable("files", {
+  id: text().primaryKey(),
+  chatId: text("chat_id").notNull().references(() => chats.id, { onDelete: "cascade" }),
+  ownerId: text("owner_id").notNull(),
+  mediaType: text("media_type").notNull(),
+  filename: text(),
+  size: integer().notNull(),
+  createdAt: integer("created_at").notNull(),
+  /** Last, so that the other columns are read without it. */
+  bytes: blob({ mode: "buffer" }).notNull(),
+}, (t) => [index("files_by_chat").on(t.chatId)]);
 
 /** The ledger: one row for every request to a provider, opened before it and closed after it. */
 export const attempts = sqliteTable("attempts", {

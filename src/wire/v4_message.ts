@@ -1,5 +1,13 @@
 /** Messages as AI SDK 4 and the seed's server have them, from the neutral form. */
-import { type Message, messageText, type Part, type ToolPart } from "../domain/message.ts";
+import {
+  isToolPart,
+  type Message,
+  messageText,
+  type Part,
+  type ReasoningPart,
+  toolNameOf,
+  type ToolPart,
+} from "../domain/message.ts";
 import { toolArgs } from "./data_stream.ts";
 import { dataUrl } from "./data_url.ts";
 
@@ -45,7 +53,7 @@ export interface V4Attachment {
 
 /** A message as AI SDK 4's clients show it. What has no form there is left out. */
 export function toV4(message: Message): V4Message {
-  const parts = renderParts(message);
+  const parts = joinReasoning(renderParts(message));
   const invocations = parts.flatMap((part) =>
     part.type === "tool-invocation" ? [part.toolInvocation] : []
   );
@@ -75,9 +83,7 @@ function renderParts(message: Message): V4Part[] {
       case "text":
         return [{ type: "text", text: part.text }];
       case "reasoning":
-        return [{ type: "reasoning", reasoning: part.text, details: reasoningDetails(part) }];
-      case "dynamic-tool":
-        return [{ type: "tool-invocation", toolInvocation: invocation(part, Math.max(0, step)) }];
+        return [{ type: "reasoning", reasoning: part.text, details: [reasoningDetail(part)] }];
       case "source-url":
         return [{
           type: "source",
@@ -93,23 +99,35 @@ function renderParts(message: Message): V4Part[] {
         return file ? [{ type: "file", mimeType: part.mediaType, data: file.base64 }] : [];
       }
       default:
-        return [];
+        return isToolPart(part)
+          ? [{ type: "tool-invocation", toolInvocation: invocation(part, Math.max(0, step)) }]
+          : [];
     }
   });
 }
 
-function reasoningDetails(part: Extract<Part, { type: "reasoning" }>): V4ReasoningDetail[] {
+function reasoningDetail(part: ReasoningPart): V4ReasoningDetail {
   const { redactedData, signature } = part.providerMetadata?.["anthropic"] ?? {};
-  if (typeof redactedData === "string") return [{ type: "redacted", data: redactedData }];
-  return [{
-    type: "text",
-    text: part.text,
-    ...(typeof signature === "string" && { signature }),
-  }];
+  if (typeof redactedData === "string") return { type: "redacted", data: redactedData };
+  return { type: "text", text: part.text, ...(typeof signature === "string" && { signature }) };
+}
+
+/** The clients make one part of reasoning blocks that follow each other. */
+function joinReasoning(parts: V4Part[]): V4Part[] {
+  const joined: V4Part[] = [];
+  for (const part of parts) {
+    const last = joined.at(-1);
+    if (part.type !== "reasoning" || last?.type !== "reasoning") joined.push(part);
+    else {
+      last.reasoning += part.reasoning;
+      last.details.push(...part.details);
+    }
+  }
+  return joined;
 }
 
 function invocation(part: ToolPart, step: number): V4ToolInvocation {
-  const call = { step, toolCallId: part.toolCallId, toolName: part.toolName };
+  const call = { step, toolCallId: part.toolCallId, toolName: toolNameOf(part) };
   switch (part.state) {
     case "input-streaming":
       return { state: "partial-call", ...call, args: toolArgs(part.input ?? {}) };

@@ -2,6 +2,7 @@
  * The benches: `deno task bench` for all, `deno task bench first-token throughput` for some. Each sets
  * Parley beside the provider asked directly, in one run: compare within a run, not between runs.
  */
+import { encode } from "./encode.ts";
 import { firstToken } from "./first_token.ts";
 import { lists, memory } from "./lists.ts";
 import { logCost, paced } from "./paced.ts";
@@ -14,6 +15,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   "log-cost": logCost,
   lists,
   memory,
+  encode,
 };
 
 const names = Deno.args.length > 0 ? Deno.args : Object.keys(BENCHES);

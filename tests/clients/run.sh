@@ -9,6 +9,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 
 failed=()
 (cd ai-sdk-4 && npm ci --no-audit --no-fund && npm test) || failed+=(ai-sdk-4)
+(cd ui && npm ci --no-audit --no-fund --loglevel error &&
+  deno run -A --config ../../../deno.json scripted.ts npm test) || failed+=(ui)
 (cd go && go test -count=1 ./...) || failed+=(go)
 
 if ((${#failed[@]} > 0)); then

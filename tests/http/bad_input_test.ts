@@ -206,7 +206,8 @@ const SCENARIOS: Scenario[] = [
   // Messages: the message.
   ...([
     ["no role", { content: "Hello" }, "message.role"],
-    ["an answer's role", { role: "assistant", content: "Hello" }, "message.role"],
+    ["an answer without its id", { role: "assistant", content: "Hello" }, "message.id"],
+    ["an answer that is none", { id: "x", role: "assistant", content: "a" }, "message.id"],
     ["a system role", { role: "system", content: "Hello" }, "message.role"],
     ["an empty message", { role: "user" }, "message"],
     ["an empty text", { role: "user", content: "" }, "message"],
@@ -215,12 +216,12 @@ const SCENARIOS: Scenario[] = [
     ["a text that is none", { role: "user", content: 7 }, "message.content"],
     ["parts that are none", { role: "user", parts: "Hello" }, "message.parts"],
     ["a part that is none", { role: "user", parts: ["Hello"] }, "message.parts.0"],
-    ["a part without type", { role: "user", parts: [{ text: "Hello" }] }, "message.parts.0.type"],
+    ["a part without type", { role: "user", parts: [{ text: "Hello" }] }, "message.parts.0"],
     ["a part of an answer", {
       role: "user",
       parts: [{ type: "text", text: "x" }, { type: "reasoning", reasoning: "x" }],
     }, "message.parts.1.type"],
-    ["a text part without text", { role: "user", parts: [{ type: "text" }] }, "message.parts.0"],
+    ["a text part without text", { role: "user", parts: [{ type: "text" }] }, "message"],
     ["an id that is none", { id: 7, role: "user", content: "Hello" }, "message.id"],
     ["an id too long", { id: "x".repeat(201), role: "user", content: "Hello" }, "message.id"],
     ["an attachment without URL", {

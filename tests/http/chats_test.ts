@@ -180,15 +180,14 @@ Deno.test("every kind of part is the same in the stream and in the history", asy
   assertEquals(answer?.parts.map(({ type }) => type), [
     "step-start",
     "reasoning",
-    "reasoning",
     "text",
     "tool-invocation",
   ]);
   assertEquals(answer?.parts[1]?.["details"], [
     { type: "text", text: "Let me think.", signature: "c2ln" },
+    { type: "redacted", data: "cmVk" },
   ]);
-  assertEquals(answer?.parts[2]?.["details"], [{ type: "redacted", data: "cmVk" }]);
-  assertEquals(answer?.parts[4]?.["toolInvocation"], {
+  assertEquals(answer?.parts[3]?.["toolInvocation"], {
     state: "call",
     step: 0,
     toolCallId: "call_1",

@@ -11,8 +11,13 @@ interface Operation {
   summary?: string;
   tags?: string[];
   parameters?: { $ref?: string; name?: string; in?: string }[];
-  requestBody?: { content: Record<string, { example?: unknown }> };
+  requestBody?: { content: Record<string, Media> };
   responses?: Record<string, { $ref?: string; description?: string }>;
+}
+
+interface Media {
+  example?: unknown;
+  examples?: Record<string, { value: unknown }>;
 }
 
 function operationsOf(document: OpenApiDocument): Operation[] {
@@ -98,13 +103,16 @@ Deno.test("every operation is named, tagged, answers, and declares its path's pa
 Deno.test("the bodies that the document gives as examples are taken", async () => {
   await using server = await startParley();
   for (const { method, path, requestBody } of operationsOf(openApiDocument())) {
-    const example = requestBody?.content["application/json"]?.example;
-    if (example === undefined) continue;
-    const chat = await server.newChat();
-    const url = path.replace("{chat}", chat);
-    const response = await server.ask(method.toUpperCase(), url, { body: example });
-    assert(response.ok, `${method} ${path} answered ${response.status}`);
-    await response.body?.cancel();
+    const { example, examples = {} } = requestBody?.content["application/json"] ?? {};
+    const bodies = Object.values(examples).map(({ value }) => value);
+    for (const body of example === undefined ? bodies : [example]) {
+      const chat = await server.newChat();
+      await (await server.send(chat, "Hello")).text();
+      const url = path.replace("{chat}", chat);
+      const response = await server.ask(method.toUpperCase(), url, { body });
+      assert(response.ok, `${method} ${path} answered ${response.status}`);
+      await response.body?.cancel();
+    }
   }
 });
 

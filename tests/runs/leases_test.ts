@@ -15,9 +15,10 @@ const run: RunRecord = {
   promptKey: "k",
   messageId: "m",
   model: "x",
+  protocol: "data",
   createdAt: 0,
 };
-const message = {
+const prompt = {
   key: "k",
   parentKey: null,
   id: "u",
@@ -57,7 +58,15 @@ Deno.test("a lease keeps a run until it ends", async () => {
     });
   const [mine, theirs] = [make("me"), make("them")];
   await chatStore(db).create(chat, { titled: false });
-  const beginning = { run, message, leafKey: null, attempt, lease: mine.make(), keyed: undefined };
+  const beginning = {
+    run,
+    prompt,
+    store: "insert" as const,
+    leafKey: null,
+    attempt,
+    lease: mine.make(),
+    keyed: undefined,
+  };
   assertEquals(await runs.begin({ ...beginning, queued: false }), "begun");
 
   const ofOthers = async () => (await runs.abandoned("them", theirs.cutoff)).map((f) => f.run.id);
@@ -93,7 +102,8 @@ Deno.test("on a database of its own every other process's run is nobody's", asyn
   const lease = { owner: "before", until: clock.now() + 15_000 };
   await runs.begin({
     run,
-    message,
+    prompt,
+    store: "insert",
     leafKey: null,
     attempt,
     lease,

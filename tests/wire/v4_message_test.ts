@@ -46,9 +46,11 @@ Deno.test("an answer of every kind of part in AI SDK 4's form", () => {
       {
         type: "reasoning",
         reasoning: "hm",
-        details: [{ type: "text", text: "hm", signature: "s" }],
+        details: [
+          { type: "text", text: "hm", signature: "s" },
+          { type: "redacted", data: "d" },
+        ],
       },
-      { type: "reasoning", reasoning: "", details: [{ type: "redacted", data: "d" }] },
       { type: "tool-invocation", toolInvocation: first },
       { type: "step-start" },
       { type: "tool-invocation", toolInvocation: second },

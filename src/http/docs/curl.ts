@@ -1,5 +1,5 @@
 import { TOKEN_HEADER } from "../auth.ts";
-import type { Operation } from "./document.ts";
+import { examplesOf, type Operation } from "./document.ts";
 
 /** A command that asks for an operation; `$PARLEY` is the server and `$TOKEN` the token. */
 export function curl(method: string, path: string, operation: Operation): string {
@@ -8,10 +8,10 @@ export function curl(method: string, path: string, operation: Operation): string
     (url, { name, schema }) => url.replace(`{${name}}`, String(schema.example ?? `{${name}}`)),
     path,
   );
-  const isStream = Object.values(responses).some(({ headers = {}, content = {} }) =>
-    [...Object.keys(headers), ...Object.keys(content)].some((name) => /stream/i.test(name))
-  );
-  const example = requestBody?.content["application/json"]?.example;
+  const types = Object.values(responses).flatMap(({ content = {} }) => Object.keys(content));
+  const isStream = types.includes("text/event-stream");
+  const body = requestBody?.content["application/json"];
+  const example = body && examplesOf(body)[0]?.value;
   return [
     `curl ${isStream ? "-N " : ""}${method === "get" ? "" : `-X ${method.toUpperCase()} `}` +
     `"$PARLEY${url}"`,
@@ -19,6 +19,7 @@ export function curl(method: string, path: string, operation: Operation): string
     ...(example === undefined
       ? []
       : ["-H 'Content-Type: application/json'", `-d ${quote(JSON.stringify(example))}`]),
+    ...(requestBody?.content["multipart/form-data"] ? ["-F file=@FILE"] : []),
   ].join(" \\\n  ");
 }
 

@@ -37,7 +37,18 @@ export interface Answer {
   content?: Content;
 }
 
-export type Content = Record<string, { schema: Schema; example?: unknown }>;
+export type Content = Record<string, Media>;
+
+export interface Media {
+  schema: Schema;
+  example?: unknown;
+  examples?: Record<string, Example>;
+}
+
+export interface Example {
+  summary?: string;
+  value: unknown;
+}
 
 export interface SecurityScheme {
   type: string;
@@ -65,6 +76,11 @@ export interface Schema {
   minLength?: number;
   maxLength?: number;
   maxItems?: number;
+}
+
+/** All examples of a body. */
+export function examplesOf({ example, examples = {} }: Media): Example[] {
+  return example === undefined ? Object.values(examples) : [{ value: example }];
 }
 
 /** Puts what is referred to in the place of each reference, schemas with their name as `title`. */

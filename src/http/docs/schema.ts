@@ -30,9 +30,15 @@ export function fields(entries: [name: string, field: Field][]): Html {
   ]));
 }
 
-/** The fields of the objects in a schema, in the open. */
+/** The fields of the objects in a schema, in the open; with their names where there are several. */
 export function schemaFields(schema: Schema): Html[] {
-  return objectsOf(schema).map((object) => fields(properties(object)));
+  const objects = objectsOf(schema);
+  return objects.map((object) =>
+    objects.length === 1 ? fields(properties(object)) : html`
+      <h5>${object.title}</h5>
+      ${prose(object.description)} ${fields(properties(object))}
+    `
+  );
 }
 
 interface Field extends Header {

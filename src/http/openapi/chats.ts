@@ -1,6 +1,12 @@
 import { z } from "zod";
 import type { ZodOpenApiPathsObject, ZodOpenApiResponseObject } from "zod-openapi";
-import { chatSchema, createChatSchema, listChatsSchema, updateChatSchema } from "../schemas.ts";
+import {
+  chatSchema,
+  createChatSchema,
+  forkSchema,
+  listChatsSchema,
+  updateChatSchema,
+} from "../schemas.ts";
 import { CHANGES, failures, json, READS, success, TAKES_BODY } from "./responses.ts";
 
 const EXAMPLE = {
@@ -20,6 +26,11 @@ export const chatParams = z.object({
 });
 
 const tags = ["Chats"];
+
+const UPDATING = `A title that a person chose is never replaced by a generated one.
+
+A \`branch\` is the \`key\` of a message, or one of its \`siblings\`, out of the history. It cannot \
+be chosen while the chat is answering: 409.`;
 
 /** Listing, making, naming and deleting chats. */
 export const chatPaths: ZodOpenApiPathsObject = {
@@ -65,13 +76,13 @@ export const chatPaths: ZodOpenApiPathsObject = {
     patch: {
       operationId: "updateChat",
       tags,
-      summary: "Name a chat",
-      description: "A title that a person chose is never replaced by a generated one.",
+      summary: "Name a chat, or choose its branch",
+      description: UPDATING,
       requestParams: { path: chatParams },
       requestBody: { required: true, content: json(updateChatSchema, { title: EXAMPLE.title }) },
       responses: {
         200: success("The chat.", json(chatSchema, EXAMPLE)),
-        ...failures(...CHANGES, ...TAKES_BODY, 404),
+        ...failures(...CHANGES, ...TAKES_BODY, 404, 409),
       },
     },
     delete: {
@@ -83,6 +94,21 @@ export const chatPaths: ZodOpenApiPathsObject = {
       responses: {
         204: success("The chat is gone."),
         ...failures(...CHANGES, 400, 404),
+      },
+    },
+  },
+  "/api/v2/chats/{chat}/fork": {
+    post: {
+      operationId: "forkChat",
+      tags,
+      summary: "Fork a chat",
+      description: "Makes a new chat that begins as this one's active branch, up to a message. " +
+        "An empty chat has nothing to begin with: 400.",
+      requestParams: { path: chatParams },
+      requestBody: { content: json(forkSchema, { title: "Sorting a list in Rust" }) },
+      responses: {
+        201: createdChat(),
+        ...failures(...CHANGES, ...TAKES_BODY, 404),
       },
     },
   },
@@ -99,6 +125,7 @@ function createdChat(): ZodOpenApiResponseObject {
       send: { operationId: "createMessage", parameters: chat },
       history: { operationId: "listMessages", parameters: chat },
       name: { operationId: "updateChat", parameters: chat },
+      fork: { operationId: "forkChat", parameters: chat },
       delete: { operationId: "deleteChat", parameters: chat },
     },
   };

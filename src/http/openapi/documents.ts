@@ -4,18 +4,24 @@ import { failures, success } from "./responses.ts";
 
 const tags = ["Documents"];
 
-const cached = z.object({
+/** The header of a client that has a copy. */
+export const cached = z.object({
   "If-None-Match": z.string().optional().meta({
     description: "The `ETag` of the copy that the client has.",
     param: { id: "IfNoneMatch" },
   }),
 });
 
-const tag = z.string().meta({ description: "Names this state of it.", header: { id: "ETag" } });
+/** The header that names a copy. */
+export const entityTag = z.string().meta({
+  description: "Names this state of it.",
+  header: { id: "ETag" },
+});
 
-const unchanged: ZodOpenApiResponseObject = {
+/** The answer to a client whose copy is good. */
+export const unchanged: ZodOpenApiResponseObject = {
   id: "NotModified",
-  ...success("The client's copy is good.", undefined, { ETag: tag }),
+  ...success("The client's copy is good.", undefined, { ETag: entityTag }),
 };
 
 /** The OpenAPI document and its reference page. */
@@ -31,7 +37,7 @@ export const documentPaths: ZodOpenApiPathsObject = {
         200: success(
           "An OpenAPI 3.1 document.",
           { "application/json": { schema: z.looseObject({ openapi: z.string() }) } },
-          { ETag: tag },
+          { ETag: entityTag },
         ),
         304: unchanged,
         ...failures(),
@@ -46,7 +52,7 @@ export const documentPaths: ZodOpenApiPathsObject = {
       security: [],
       requestParams: { header: cached },
       responses: {
-        200: success("A page.", { "text/html": { schema: z.string() } }, { ETag: tag }),
+        200: success("A page.", { "text/html": { schema: z.string() } }, { ETag: entityTag }),
         304: unchanged,
         ...failures(),
       },

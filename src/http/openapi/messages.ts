@@ -1,13 +1,52 @@
 import { z } from "zod";
 import type { ZodOpenApiPathsObject } from "zod-openapi";
-import { createMessageSchema, messageSchema } from "../schemas.ts";
+import { historySchema, messageSchema, protocolSchema } from "../schemas.ts";
 import { chatParams } from "./chats.ts";
 import { CHANGES, failures, json, READS, success, TAKES_BODY } from "./responses.ts";
-import { answerStream, DATA_STREAM } from "./stream.ts";
+import { sendSchema } from "./sent_message.ts";
+import {
+  answerStream,
+  DATA_STREAM,
+  dataStreamContent,
+  dataStreamHeaders,
+  NEGOTIATION,
+  protocolParams,
+  UI_STREAM,
+} from "./stream.ts";
+import { uiMessageSchema } from "./ui_message.ts";
 
 const tags = ["Messages"];
 
-const SENT = { message: { role: "user", content: "What is a monad?" }, model: "demo" };
+const BODIES = {
+  seed: {
+    summary: "One message",
+    value: { message: { role: "user", content: "What is a monad?" }, model: "demo" },
+  },
+  sdk: {
+    summary: "What a client of AI SDK 5 and later sends by default",
+    value: {
+      id: "8nMPrSkW8yHYvX0j",
+      messages: [{
+        id: "vWq0hCyuBfV4NeLY",
+        role: "user",
+        parts: [{ type: "text", text: "What is a monad?" }],
+      }],
+      trigger: "submit-message",
+    },
+  },
+  tools: {
+    summary: "With a tool that the client runs",
+    value: {
+      message: { role: "user", content: "Where am I?" },
+      model: "demo",
+      tools: [{
+        name: "where",
+        description: "Where the user is",
+        inputSchema: { type: "object", properties: {} },
+      }],
+    },
+  },
+};
 
 const HISTORY = [
   {
@@ -26,68 +65,38 @@ const HISTORY = [
   },
 ];
 
+const LISTING =
+  `The oldest message first, in the form of AI SDK 4; with \`?protocol=ui\`, or with headers that ask \
+for the UI message stream, in that of 5 and later. An answer is here once it has ended: a client that \
+joins its stream would show it twice.
+
+What was edited or answered anew is kept beside what replaced it, as a branch. A message that has \
+others in its place tells their keys: in its \`metadata.branches\`, or in the last of its \
+\`annotations\`.
+
+AI SDK 4 resumes by this path and \`chatId\`: it gets the data stream of the answer that is being \
+made, or an empty one.`;
+
 const SENDING =
   `Stores the message, starts the answer and streams it. Once the headers are here, the message is \
 kept; a request that is refused stores nothing. The answer is made to its end and kept even if the \
 client leaves.
 
 The id of a message that the chat has already is an edit, or with the same contents asks for another \
-answer: what came after it leaves the history. The same message sent again while it is being \
-answered, or with the same \`Idempotency-Key\` at any time, joins its answer instead of paying for \
-a second one.
+answer: what came after it stays as a branch of its own. The same message sent again while it is \
+being answered, or with the same \`Idempotency-Key\` at any time, joins its answer instead of paying \
+for a second one.
 
-${DATA_STREAM}`;
+${NEGOTIATION}, or whose body has a \`trigger\`.
 
-const mediaType = z.string().regex(/^[\w.+-]+\/[\w.+*-]+$/);
-const url = z.string().regex(/^(data:[\w.+-]+\/[\w.+-]+;base64,[A-Za-z0-9+/]*={0,2}$|https?:\/\/)/)
-  .meta({ description: "A `data:` URL in base64, or an http(s) URL." });
+${DATA_STREAM}
 
-const partSchema = z.union([
-  z.object({ type: z.literal("text"), text: z.string() }).meta({ id: "SentText" }),
-  z.object({
-    type: z.literal("file"),
-    mimeType: mediaType,
-    data: z.string().regex(/^[A-Za-z0-9+/]*={0,2}$/).meta({ description: "In base64." }),
-  }).meta({ id: "SentFile" }),
-  z.object({
-    type: z.literal("file"),
-    mediaType,
-    url,
-    filename: z.string().nullish(),
-  }).meta({ id: "SentFileUrl", description: "A file in the form of AI SDK 5 and later." }),
-  z.object({ type: z.literal("step-start") }).meta({ id: "SentStepStart" }),
-]);
+${UI_STREAM}`;
 
-/** What `src/wire/sent_message.ts` takes; it has checks that no schema can say. */
-const sentMessageSchema = z.object({
-  id: z.string().max(200).nullish().meta({
-    description: "Without one, the message gets a new one.",
-  }),
-  role: z.literal("user"),
-  content: z.string().nullish().meta({ description: "The text, unless a part has one." }),
-  parts: z.array(partSchema).max(1_000).nullish(),
-  experimental_attachments: z.array(z.object({
-    name: z.string().max(1_000).nullish(),
-    contentType: mediaType.max(200).nullish(),
-    url,
-  })).max(100).nullish(),
-  annotations: z.array(z.unknown()).max(1_000).nullish().meta({
-    description: "Kept and given back in the history.",
-  }),
-  metadata: z.record(z.string(), z.unknown()).nullish(),
-}).meta({
-  id: "SentMessage",
-  description: "The user's message in the form of AI SDK 4 or later: some text, a file, or both.",
-});
-
-const keyParams = z.object({
+const keyParams = protocolParams.extend({
   "Idempotency-Key": z.string().regex(/^[\x21-\x7e]{1,200}$/).optional().meta({
     description: "The client's own name for this sending of the message.",
   }),
-});
-
-const sendSchema = createMessageSchema.extend({ message: sentMessageSchema }).meta({
-  id: "CreateChatMessageRequest",
 });
 
 /** The history of a chat, and sending to it. */
@@ -97,11 +106,18 @@ export const messagePaths: ZodOpenApiPathsObject = {
       operationId: "listMessages",
       tags,
       summary: "Get the history of a chat",
-      description: "The oldest message first. An answer is here once it has ended.",
-      requestParams: { path: chatParams },
+      description: LISTING,
+      requestParams: { path: chatParams, query: historySchema, header: protocolParams },
       responses: {
-        200: success("The messages.", json(z.array(messageSchema), HISTORY)),
-        ...failures(...READS, 400, 404),
+        200: success(
+          "The messages; or, with `chatId`, the answer that is being made.",
+          {
+            ...json(z.union([z.array(messageSchema), z.array(uiMessageSchema)]), HISTORY),
+            ...dataStreamContent,
+          },
+          dataStreamHeaders,
+        ),
+        ...failures(...READS, 400, 404, 429),
       },
     },
     post: {
@@ -109,10 +125,13 @@ export const messagePaths: ZodOpenApiPathsObject = {
       tags,
       summary: "Send a message and stream its answer",
       description: SENDING,
-      requestParams: { path: chatParams, header: keyParams },
-      requestBody: { required: true, content: json(sendSchema, SENT) },
+      requestParams: { path: chatParams, query: protocolSchema, header: keyParams },
+      requestBody: {
+        required: true,
+        content: { "application/json": { schema: sendSchema, examples: BODIES } },
+      },
       responses: {
-        200: answerStream(),
+        200: answerStream,
         ...failures(...CHANGES, ...TAKES_BODY, 404, 409, 422, 429),
       },
     },

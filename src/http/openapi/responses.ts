@@ -36,8 +36,8 @@ const FAILURES = {
   404: failure("NotFound", "There is no such thing, or it is someone else's."),
   409: failure(
     "Busy",
-    "The chat is answering already, or the message of this `Idempotency-Key` was taken back. " +
-      "Nothing was stored.",
+    "The chat is answering already; or it has moved on from the answer that comes back; or the " +
+      "message of this `Idempotency-Key` was taken back. Nothing was stored.",
     { "Parley-Run-Id": liveRunId },
   ),
   413: failure("TooLarge", "The body is too large, or the message's text too long."),
@@ -94,7 +94,8 @@ export function json(schema: z.ZodType, example?: unknown): ZodOpenApiContentObj
   return { "application/json": { schema, ...(example !== undefined && { example }) } };
 }
 
-function failure(
+/** An error of a status that means something of its own. */
+export function failure(
   id: string,
   description: string,
   headers?: Record<string, z.ZodType>,

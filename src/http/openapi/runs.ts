@@ -1,23 +1,43 @@
 import { z } from "zod";
-import type { ZodOpenApiPathsObject } from "zod-openapi";
+import type { ZodOpenApiPathsObject, ZodOpenApiResponsesObject } from "zod-openapi";
 import { messageSchema, resumeSchema, stoppedSchema, stopSchema } from "../schemas.ts";
 import { chatParams } from "./chats.ts";
 import { CHANGES, failures, json, READS, success, TAKES_BODY } from "./responses.ts";
-import { answerStream } from "./stream.ts";
+import { answerStream, NEGOTIATION, protocolParams } from "./stream.ts";
 
 const tags = ["Runs"];
 
 const RUN = "3b66fb66-86ac-47c6-95aa-9ae31d233603";
 
-const lastEventParams = z.object({
+const joinHeaders = protocolParams.extend({
   "Last-Event-ID": z.string().regex(/^\d{0,10}$/).optional().meta({
     description: "The same as `after`, which goes before it.",
+    param: { id: "LastEventId" },
+  }),
+});
+
+const joinResponses: ZodOpenApiResponsesObject = {
+  200: answerStream,
+  204: { id: "NothingToJoin", ...success("There is nothing to join, or nothing more of it.") },
+  ...failures(...READS, 400, 404, 429),
+};
+
+const clientParams = chatParams.extend({
+  client: z.string().meta({
+    description: "The client's own id of its chat, which is not looked at.",
+    example: "8nMPrSkW8yHYvX0j",
   }),
 });
 
 const runParams = chatParams.extend({
   run: z.string().meta({ description: "The id of a run.", example: RUN }),
 });
+
+const JOINING =
+  `From its beginning, or from behind the last event that the client has. The pieces that a client \
+gets by leaving and joining again are the whole stream.
+
+${NEGOTIATION}; where nothing tells, it is the one in which the answer was asked for.`;
 
 const queuedSchema = z.object({
   run_id: z.uuid(),
@@ -33,14 +53,20 @@ export const runPaths: ZodOpenApiPathsObject = {
       operationId: "resumeStream",
       tags,
       summary: "Join the answer that is being made",
-      description: "From its beginning, or from behind the last event that the client has. The " +
-        "pieces that a client gets by leaving and joining again are the whole stream.",
-      requestParams: { path: chatParams, query: resumeSchema, header: lastEventParams },
-      responses: {
-        200: answerStream(),
-        204: success("There is nothing to join, or nothing more of it."),
-        ...failures(...READS, 400, 404, 429),
-      },
+      description: JOINING,
+      requestParams: { path: chatParams, query: resumeSchema, header: joinHeaders },
+      responses: joinResponses,
+    },
+  },
+  "/api/v2/chats/{chat}/messages/{client}/stream": {
+    get: {
+      operationId: "resumeClientStream",
+      tags,
+      summary: "Join it where AI SDK's clients look for it",
+      description: "The same as `/api/v2/chats/{chat}/stream`: the path that AI SDK 5 and later " +
+        "make of the one that they send messages to.",
+      requestParams: { path: clientParams, query: resumeSchema, header: joinHeaders },
+      responses: joinResponses,
     },
   },
   "/api/v2/chats/{chat}/stop": {

@@ -18,6 +18,11 @@ data: {"chat_id":"497f6eca-6276-4993-bfeb-53cbbbba6f08",\
 
 `;
 
+const eventSchema = z.looseObject({
+  event: z.enum(["chat.created", "chat.renamed", "chat.deleted", "run.started", "run.ended"]),
+  data: z.string().meta({ description: "JSON." }),
+}).meta({ id: "ChatEvent", description: "One of the server-sent events." });
+
 /** What becomes of one's chats. */
 export const watchPaths: ZodOpenApiPathsObject = {
   "/api/v2/chats/watch": {
@@ -28,7 +33,7 @@ export const watchPaths: ZodOpenApiPathsObject = {
       description: WATCHING,
       responses: {
         200: success("The events.", {
-          "text/event-stream": { schema: z.string(), example: EXAMPLE },
+          "text/event-stream": { schema: eventSchema, example: EXAMPLE },
         }),
         ...failures(...READS, 429),
       },

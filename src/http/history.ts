@@ -1,0 +1,69 @@
+import type { z } from "zod";
+import { assemble } from "../domain/assembly.ts";
+import type { Chat } from "../domain/chat.ts";
+import type { Json } from "../domain/json.ts";
+import type { Message } from "../domain/message.ts";
+import type { StoredMessage } from "../domain/ports.ts";
+import type { LiveRun } from "../runs/live_run.ts";
+import type { Protocol } from "../wire/negotiate.ts";
+import { toUi } from "../wire/ui_message.ts";
+import { toV4 } from "../wire/v4_message.ts";
+import type { HttpParts } from "./context.ts";
+import { notFound } from "./failure.ts";
+import type { historySchema } from "./schemas.ts";
+
+/**
+ * A branch of a chat in the form of the protocol. An answer that is being made is left out, since a
+ * client that joins its stream would show it twice, unless it is asked for.
+ */
+export async function readHistory(
+  chat: Chat,
+  { branch, include }: z.infer<typeof historySchema>,
+  protocol: Protocol,
+  parts: HttpParts,
+): Promise<object[]> {
+  const { messages } = parts;
+  const listed = branch === undefined
+    ? await messages.history(chat.ownerId, chat.id)
+    : await messages.branch(chat.ownerId, chat.id, branch);
+  if (branch !== undefined && listed.length === 0) throw notFound();
+  const siblings = await messages.siblings(chat.ownerId, chat.id);
+  const run = await parts.runs.live(chat);
+  // An answer that is continued is stored up to there, and as live as one that begins.
+  const done = run ? listed.filter(({ id }) => id !== run.identity.messageId) : listed;
+  const shown = run && include === "live" ? [...done, await liveMessage(run, listed)] : done;
+  const render = protocol === "ui" ? toUi : toV4;
+  return shown.map((message) => render(withSiblings(message, siblings)));
+}
+
+/** A message tells which others stand in its place: by their keys, each a branch. */
+function withSiblings(message: Message, siblings: Map<string, string[]>): Message {
+  const keys = "key" in message ? siblings.get((message as StoredMessage).key) : undefined;
+  if (!keys) return message;
+  const branches = { key: (message as StoredMessage).key, siblings: keys };
+  const annotations = message.metadata["annotations"];
+  return {
+    ...message,
+    metadata: {
+      ...message.metadata,
+      branches,
+      annotations: [...Array.isArray(annotations) ? annotations : [], { branches }] as Json[],
+    },
+  };
+}
+
+async function liveMessage(run: LiveRun, listed: StoredMessage[]): Promise<Message> {
+  const { messageId, model, createdAt } = run.identity;
+  const before = listed.find(({ id }) => id === messageId)?.parts;
+  return {
+    id: messageId,
+    role: "assistant",
+    parts: assemble(await run.published(), { ended: false, before }),
+    metadata: {},
+    status: "completed",
+    model,
+    finishReason: null,
+    usage: null,
+    createdAt,
+  };
+}

@@ -1,0 +1,120 @@
+import type { LoggedEvent, ProviderMetadata, RunEvent } from "../domain/event.ts";
+import type { WireEncoder } from "./encoder.ts";
+import { answerMetadata } from "./ui_message.ts";
+
+/**
+ * The UI message stream of AI SDK 5, 6 and 7: server-sent events with the event's number as `id`. Only
+ * keys that every client from 5.0.93 on takes: the older ones refuse a frame with any other.
+ */
+export const uiMessageStream: WireEncoder = {
+  headers: {
+    "content-type": "text/event-stream",
+    "x-vercel-ai-ui-message-stream": "v1",
+  },
+  keepAlive: ": keep-alive\n\n",
+  end: "data: [DONE]\n\n",
+  encode({ seq, event }: LoggedEvent): string {
+    return before(event) + `id: ${seq}\ndata: ${frame(event)}\n\n`;
+  },
+};
+
+/** An `abort` has no place for metadata: it goes ahead, without a number of its own. */
+function before(event: RunEvent): string {
+  if (event.type !== "finish" || event.state !== "stopped") return "";
+  const chunk = { type: "message-metadata", messageMetadata: messageMetadata(event) };
+  return `data: ${JSON.stringify(chunk)}\n\n`;
+}
+
+function messageMetadata({ usage, messageUsage, model }: Extract<RunEvent, { type: "finish" }>) {
+  return answerMetadata({ usage: messageUsage ?? usage, model });
+}
+
+function frame(event: RunEvent): string {
+  switch (event.type) {
+    case "text-delta":
+    case "reasoning-delta": {
+      // The hot path: one object less.
+      const { type, id, text } = event;
+      return `{"type":"${type}","id":${JSON.stringify(id)},"delta":${JSON.stringify(text)}}`;
+    }
+    default:
+      return JSON.stringify(chunk(event));
+  }
+}
+
+type Rest = Exclude<RunEvent, { type: "text-delta" | "reasoning-delta" }>;
+
+function chunk(event: Rest): object {
+  switch (event.type) {
+    case "start":
+      return { type: "start", messageId: event.messageId };
+    case "step-start":
+      return { type: "start-step" };
+    case "step-finish":
+      return { type: "finish-step" };
+    case "text-start":
+    case "text-end":
+    case "reasoning-start":
+    case "reasoning-end":
+      return event;
+    case "finish":
+      // A run that was stopped ends without a reason of its own.
+      if (event.state === "stopped") return { type: "abort" };
+      return {
+        type: "finish",
+        finishReason: event.finishReason,
+        messageMetadata: messageMetadata(event),
+      };
+    case "error":
+      return { type: "error", errorText: event.failure.message };
+    case "source-url":
+    case "source-document":
+    case "file":
+      return event;
+    default:
+      return toolChunk(event);
+  }
+}
+
+type ToolEvent = Extract<RunEvent, { toolCallId: string }>;
+
+function toolChunk(event: ToolEvent): object {
+  const { toolCallId } = event;
+  const flags = {
+    ...("providerExecuted" in event && { providerExecuted: event.providerExecuted }),
+    // A tool that the request declared is one that the client knows by its type.
+    ...(!("declared" in event) && { dynamic: true }),
+  };
+  switch (event.type) {
+    case "tool-input-start":
+      return { type: "tool-input-start", toolCallId, toolName: event.toolName, ...flags };
+    case "tool-input-delta":
+      return { type: "tool-input-delta", toolCallId, inputTextDelta: event.text };
+    case "tool-input":
+      return {
+        type: "tool-input-available",
+        toolCallId,
+        toolName: event.toolName,
+        input: event.input,
+        ...metadata(event.providerMetadata),
+        ...flags,
+      };
+    case "tool-input-error":
+      return {
+        type: "tool-input-error",
+        toolCallId,
+        toolName: event.toolName,
+        input: event.input,
+        errorText: event.errorText,
+        ...flags,
+      };
+    case "tool-output":
+      return { type: "tool-output-available", toolCallId, output: event.output, ...flags };
+    case "tool-output-error":
+      return { type: "tool-output-error", toolCallId, errorText: event.errorText, ...flags };
+  }
+}
+
+function metadata(providerMetadata: ProviderMetadata | undefined) {
+  return providerMetadata ? { providerMetadata } : {};
+}

@@ -1,0 +1,138 @@
+/** What it costs to put events on the wire, and what ten readers of a run cost against one. */
+import { setImmediate } from "node:timers";
+import type { RunEvent } from "../../src/domain/event.ts";
+import { runStream } from "../../src/http/stream.ts";
+import { LiveRun } from "../../src/runs/live_run.ts";
+import { dataStream } from "../../src/wire/data_stream.ts";
+import type { WireEncoder } from "../../src/wire/encoder.ts";
+import { uiMessageStream } from "../../src/wire/ui_message_stream.ts";
+import { quantile, say } from "./measure.ts";
+
+const ENCODERS = { "data stream": dataStream, "UI message stream": uiMessageStream } as const;
+
+const USAGE = {
+  inputTokens: 900,
+  outputTokens: 120,
+  cachedTokens: 0,
+  reasoningTokens: 20,
+  estimated: false,
+};
+
+/** Both: the encoders alone, then runs with readers. */
+export async function encode(): Promise<void> {
+  costOfEvents();
+  await costOfReaders();
+}
+
+/** Microseconds an event, in an answer as models make them: nearly all of it pieces of text. */
+function costOfEvents(): void {
+  say("encode, µs an event (target 3)", "", "p50", "p95");
+  const pieces = deltas(5_000);
+  for (const [name, encoder] of Object.entries(ENCODERS)) {
+    for (const [kind, events] of [["pieces of text", pieces], ["all kinds", eachKind()]] as const) {
+      const costs = rounds(200, () => timeOf(encoder, events));
+      say(name, kind.padStart(12), quantile(costs, 0.5), quantile(costs, 0.95));
+    }
+  }
+}
+
+function timeOf(encoder: WireEncoder, events: readonly RunEvent[]): number {
+  const begun = performance.now();
+  let characters = 0;
+  for (let seq = 0; seq < events.length; seq++) {
+    characters += encoder.encode({ seq, event: events[seq]! }).length;
+  }
+  const spent = performance.now() - begun;
+  if (characters === 0) throw new Error("nothing was encoded");
+  return spent * 1000 / events.length;
+}
+
+/** Groups as the log publishes them, one a turn, to one reader and to ten. */
+async function costOfReaders(): Promise<void> {
+  say("readers of a run, µs an event", "group", "1 reader", "10 readers", "times (1.5)");
+  for (const [name, encoder] of Object.entries(ENCODERS)) {
+    for (const group of [1, 20, 200]) {
+      const one: number[] = [];
+      const ten: number[] = [];
+      for (let round = -5; round < 15; round++) {
+        const cost = [await timeOfRun(encoder, group, 1), await timeOfRun(encoder, group, 10)];
+        if (round < 0) continue;
+        one.push(cost[0]!);
+        ten.push(cost[1]!);
+      }
+      const [first, tenth] = [quantile(one, 0.5), quantile(ten, 0.5)];
+      say(name, String(group).padStart(12), first, tenth, tenth / first);
+    }
+  }
+}
+
+async function timeOfRun(encoder: WireEncoder, group: number, readers: number): Promise<number> {
+  const groups = Math.ceil(20_000 / group);
+  const identity = {
+    id: "run",
+    chatId: "chat",
+    ownerId: "owner",
+    messageId: "m",
+    model: "x",
+    protocol: "data",
+    createdAt: 0,
+  };
+  const run = new LiveRun(identity, () => Promise.reject(new Error("a reader fell behind")), {
+    state: "running",
+    head: 0,
+  });
+  const options = { encoder, after: 0, keepAliveMs: 60_000, onClose: () => {} };
+  const reading = Array.from({ length: readers }, () => drain(runStream(run, options)));
+  const events = Array.from({ length: groups }, () => deltas(group));
+  const begun = performance.now();
+  for (let n = 1; n <= groups; n++) {
+    run.publish(events[n - 1]!, n === groups);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  const sizes = await Promise.all(reading);
+  const spent = performance.now() - begun;
+  if (sizes.some((size) => size !== sizes[0])) throw new Error("the readers read different things");
+  return spent * 1000 / (groups * group);
+}
+
+async function drain(stream: ReadableStream<Uint8Array>): Promise<number> {
+  let size = 0;
+  for await (const chunk of stream) size += chunk.length;
+  return size;
+}
+
+function deltas(count: number): RunEvent[] {
+  return Array.from(
+    { length: count },
+    (_, n) => ({ type: "text-delta", id: "text", text: ` word${n % 100}` }),
+  );
+}
+
+/** One of each, as a step with a tool has them. */
+function eachKind(): RunEvent[] {
+  const call = { toolCallId: "call_1", toolName: "look" };
+  const signed = { providerMetadata: { anthropic: { signature: "x".repeat(300) } } };
+  return [
+    { type: "start", messageId: "m", model: "x" },
+    { type: "step-start", messageId: "m" },
+    { type: "reasoning-start", id: "r" },
+    { type: "reasoning-delta", id: "r", text: "Let me see." },
+    { type: "reasoning-end", id: "r", ...signed },
+    { type: "text-start", id: "t" },
+    { type: "text-delta", id: "t", text: "One moment." },
+    { type: "text-end", id: "t" },
+    { type: "tool-input-start", ...call },
+    { type: "tool-input-delta", toolCallId: "call_1", text: '{"path": "/src"}' },
+    { type: "tool-input", ...call, input: { path: "/src", deep: true } },
+    { type: "tool-output", toolCallId: "call_1", output: { files: ["a.ts", "b.ts", "c.ts"] } },
+    { type: "source-url", sourceId: "s", url: "https://e.example/", title: "E" },
+    { type: "step-finish", finishReason: "stop", usage: USAGE },
+    { type: "finish", state: "completed", finishReason: "stop", usage: USAGE, model: "x" },
+  ];
+}
+
+/** The results of so many rounds, after as many that are not counted. */
+function rounds(count: number, run: () => number): number[] {
+  for (let n = 0; n < count; n++) run();
+  return Array.from({ length: count }, run);
+}
