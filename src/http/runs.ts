@@ -80,7 +80,7 @@ async function resume(c: RequestContext, parts: HttpParts): Promise<Response> {
     const header = (name: string) => c.req.header(name);
     const otherwise = PROTOCOLS.find((known) => known === run.identity.protocol);
     const encoder = encoderOf(negotiate({ query: protocol, header, otherwise }));
-    const first = after === 0 && !run.closed ? await earlierPart(run, encoder, parts) : "";
+    const first = after === 0 && !run.closed ? earlierPart(run, encoder) : "";
     return runResponse(run, encoder, first ? 1 : after, leave, parts, first);
   } catch (error) {
     leave();
@@ -131,15 +131,9 @@ export function runResponse(
  * beginning: the answer as it was. Its frames have the number 0, so that who is cut off in between
  * begins anew.
  */
-async function earlierPart(
-  { identity }: LiveRun,
-  encoder: WireEncoder,
-  { messages }: HttpParts,
-): Promise<string> {
-  const history = await messages.history(identity.ownerId, identity.chatId);
-  const answer = history.find(({ id }) => id === identity.messageId);
-  if (!answer) return "";
-  const events = eventsOf(answer).filter(({ type }) => type !== "finish");
+function earlierPart({ before }: LiveRun, encoder: WireEncoder): string {
+  if (!before) return "";
+  const events = eventsOf(before).filter(({ type }) => type !== "finish");
   return events.map((event) => encoder.encode({ seq: 0, event })).join("");
 }
 

@@ -1,5 +1,5 @@
 import type { LoggedEvent, RunEvent } from "../domain/event.ts";
-import type { RunIdentity } from "../domain/ports.ts";
+import type { RunIdentity, StoredMessage } from "../domain/ports.ts";
 import { isEnded, nextState, type RunState, type RunTransition } from "../domain/run.ts";
 
 /** Events that were published together. */
@@ -24,6 +24,8 @@ export class LiveRun {
   head: number;
   /** True once nothing more will be published. */
   closed = false;
+  /** The answer that the run continues, as it was; undefined where it makes a new one. */
+  before: StoredMessage | undefined;
   #state: RunState;
   readonly #segments: Segment[] = [];
   #size = 0;

@@ -43,8 +43,8 @@ export class RunLog {
   readonly #durability: LogDurability;
   readonly #onFailure: OnStorageFailure;
   readonly #closed = new AbortController();
-  /** Runs of which a group could not be stored, with the event that told their clients so. */
-  readonly #broken = new WeakMap<LiveRun, RunEvent>();
+  /** Runs of which a group could not be stored, with what their clients have seen beyond the log. */
+  readonly #broken = new WeakMap<LiveRun, EventGroup>();
   readonly #appended = new WeakMap<LiveRun, number>();
   #pending = new Map<LiveRun, Pending>();
   #scheduled = false;
@@ -90,12 +90,12 @@ export class RunLog {
    * start.
    */
   async endLate(run: LiveRun, makeEnding: () => Promise<RunEnding>): Promise<void> {
-    const events = [this.#broken.get(run)!];
+    const unstored = this.#broken.get(run)!;
     for (;;) {
       await this.#clock.sleep(RETRY, this.#closed.signal);
       try {
         const ending = await makeEnding();
-        await this.#store.append([{ runId: run.identity.id, first: run.head, events }], [ending]);
+        await this.#store.append([unstored], [ending]);
         return await this.#store.durable();
       } catch {
         // The failure was reported when it came; it is only waited for here.
@@ -130,15 +130,30 @@ export class RunLog {
   async #flush(): Promise<void> {
     const group = this.#pending;
     this.#pending = new Map();
+    for (const [run, pending] of group) {
+      if (!this.#broken.has(run)) continue;
+      // It came while the group before it failed: the log would have a gap.
+      group.delete(run);
+      pending.written.resolve();
+      pending.stored.reject(new Error("the run cannot be stored"));
+    }
+    if (group.size === 0) return this.#next();
     const endings = [...group.values()].flatMap(({ ending }) => ending ? [ending] : []);
+    // Before they are published, which moves the run's head.
+    const groups = this.#number(group);
     if (this.#durability === "after") publishOngoing(group);
-    const failure = await this.#store.append(this.#number(group), endings).then(
+    const failure = await this.#store.append(groups, endings).then(
       () => undefined,
       (error: unknown) => ({ error }),
     );
     if (failure) this.#fail(group, failure.error);
     else this.#publish(group);
     for (const { written } of group.values()) written.resolve();
+    this.#next();
+  }
+
+  /** The next group is written as soon as the last one is. */
+  #next(): void {
     if (this.#pending.size > 0) setImmediate(() => this.#flush());
     else this.#scheduled = false;
   }
@@ -166,17 +181,28 @@ export class RunLog {
           stored.resolve();
         }
       },
-      (error) => this.#fail(ended, error),
+      (error) => {
+        // It is stored, and goes to the disk with the next that does; only nobody is promised so.
+        this.#tellFailure(ended, error);
+        for (const { stored } of ended.values()) stored.resolve();
+      },
     );
   }
 
   #fail(group: Map<LiveRun, Pending>, error: unknown): void {
-    for (const [run, { stored }] of group) {
+    this.#tellFailure(group, error);
+    for (const { stored } of group.values()) stored.reject(error);
+  }
+
+  #tellFailure(group: Map<LiveRun, Pending>, error: unknown): void {
+    for (const [run, { events, ending }] of group) {
       const usage = { ...NO_USAGE, estimated: true };
       const event: RunEvent = { type: "error", failure: STORAGE_FAILURE, usage };
-      this.#broken.set(run, event);
+      const published = this.#durability === "after" && !ending ? events : [];
+      const unstored = [...published, event];
       run.publish([event], true);
-      stored.reject(error);
+      const first = run.head - unstored.length + 1;
+      this.#broken.set(run, { runId: run.identity.id, first, events: unstored });
     }
     this.#onFailure([...group.keys()], error);
   }

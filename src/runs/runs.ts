@@ -234,6 +234,7 @@ export class Runs {
     const { record, continuation } = job;
     const live = this.#waiting.take(record.id) ??
       queuedRun(record, this.#parts.runs, continuation?.head);
+    live.before = job.before;
     this.#active.start({ ...job, live });
     return live;
   }

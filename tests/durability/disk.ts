@@ -18,6 +18,10 @@ export interface Loss {
   generation: number;
 }
 
+/** What becomes of bytes that nobody synced: all, any of the pages, or all behind one byte are gone. */
+const FATES = ["gone", "pages", "cut", "there"] as const;
+type Fate = typeof FATES[number];
+
 const HEADER = 32;
 const FRAME_HEADER = 24;
 
@@ -54,12 +58,12 @@ export class Disk implements Disposable {
   }
 
   /** Writes what a power loss now would leave into `folder`. */
-  loseInto(folder: string, random: Random): Loss {
+  loseInto(folder: string, random: Random, fate: Fate = random.pick(FATES)): Loss {
     const wal = this.#look();
     const isSynced = this.#synced.generation === wal.generation;
     const kept = isSynced ? this.#synced.end : Math.min(HEADER, wal.end);
     Deno.copyFileSync(this.#database, `${folder}/parley.db`);
-    const { bytes, lost } = leave(wal, kept, this.#older, random);
+    const { bytes, lost } = leave(wal, kept, this.#older, fate, random);
     Deno.writeFileSync(`${folder}/parley.db-wal`, bytes);
     return { lost, generation: wal.generation };
   }
@@ -115,14 +119,12 @@ function endOf(bytes: Uint8Array, salt: string): number {
   return end;
 }
 
-/**
- * A log of which the bytes up to `kept` are certain. Of what was written behind them all may be gone,
- * or any of the pages, or all behind one byte; what was there before shows again.
- */
+/** A log of which the bytes up to `kept` are certain. Where others are gone, what was there before shows. */
 function leave(
   { bytes, end }: Wal,
   kept: number,
   older: Uint8Array,
+  fate: Fate,
   random: Random,
 ): { bytes: Uint8Array; lost: number } {
   const left = new Uint8Array(Math.max(kept, end, older.length));
@@ -136,7 +138,6 @@ function leave(
     size = Math.max(size, to);
     lost -= to - from;
   };
-  const fate = random.pick(["gone", "cut", "pages", "there"] as const);
   if (fate === "cut") take(kept, random.between(kept, end));
   if (fate === "there") take(kept, end);
   if (fate === "pages") {

@@ -41,10 +41,11 @@ Deno.test("what was acknowledged is kept where sends race a kill, and a repeat f
     for (let round = 0; round < rounds; round++) {
       const chats = await newChats(loop, RACERS);
       const sending = chats.map(async (chat) => {
-        await pass(random.below(30));
+        await pass(random.below(150));
         return await loop.send(chat);
       });
-      await pass(random.below(35));
+      await settled(sending, random.below(RACERS));
+      await pass(random.below(6));
       await loop.kill();
       const sent = await Promise.all(sending);
       await brokenOff(sent);
@@ -81,6 +82,15 @@ Deno.test("an answer that another process goes on with is one stream over the ki
       await loop.check(sent);
     }
   }));
+
+/** Resolves once so many of the promises have. */
+function settled(promises: readonly Promise<unknown>[], count: number): Promise<void> {
+  return new Promise((resolve) => {
+    let left = count;
+    if (left === 0) resolve();
+    for (const promise of promises) promise.then(() => --left === 0 && resolve());
+  });
+}
 
 /** Chats of which half are named by a model, which a kill may meet too. */
 function newChats(loop: KillLoop, count: number): Promise<string[]> {

@@ -36,12 +36,13 @@ class World implements AsyncDisposable {
     return new World(await startScripted({ dataDir }), disk, random);
   }
 
-  /** Takes an image now and looks at it in its own time. */
-  lose(): void {
+  /** Takes an image now, at its worst if need be, and looks at it in its own time. */
+  lose(options: { worst?: true } = {}): void {
     if (this.#looking >= WAITING) return;
     this.#looking++;
     const folder = Deno.makeTempDirSync({ prefix: "parley-image-" });
-    const loss = this.disk.loseInto(folder, this.random);
+    const fate = options.worst && "gone";
+    const loss = this.disk.loseInto(folder, this.random, fate);
     this.losses.push(loss);
     const acknowledged = [...this.acknowledged];
     const finished = [...this.finished];
@@ -161,7 +162,7 @@ Deno.test("a repeated send is acknowledged no sooner than the message is on the 
     const { scripted } = world;
     const chat = await scripted.chat();
     const id = crypto.randomUUID();
-    const onMoment = () => world.lose();
+    const onMoment = () => world.lose({ worst: true });
     const sends = [world.say(chat, id, onMoment)];
     await scripted.provider.waitForRequests(1);
     sends.push(world.say(chat, id, onMoment), world.say(chat, id, onMoment));
@@ -194,7 +195,7 @@ Deno.test("who reads a log from the database sees its end no sooner than it is o
       if (saidBy(late.parts).text.endsWith(last.text)) all.resolve();
     });
     await all.promise;
-    world.lose();
+    world.lose({ worst: true });
     slow.open();
     assertEquals(await late.over, "ended");
     assertEquals(await first.over, "ended");

@@ -4,6 +4,9 @@ import type { TestServer } from "../kit/parley.ts";
 import { joined } from "./frames.ts";
 import type { Random } from "./random.ts";
 
+/** How long a client reads before it takes the stream for one that never ends, in milliseconds. */
+const PATIENCE = 30_000;
+
 /** Where and how a client joins. */
 export interface Joining {
   chat: string;
@@ -25,6 +28,8 @@ export async function join(
   });
   const response = await server.ask("GET", `/api/v2/chats/${chat}/stream?${query}`, {
     headers: by === "after" ? {} : { "last-event-id": String(after) },
+    // A stream that never ends must fail a test, not hold it.
+    signal: AbortSignal.timeout(PATIENCE),
   });
   assert([200, 204].includes(response.status), `status ${response.status}`);
   return response;

@@ -106,22 +106,26 @@ for (const kind of KINDS) {
   });
 }
 
-Deno.test("a live run, cut anywhere, over a crash too", () =>
-  seeded(async ({ seed }) => {
-    await using scripted = await startScripted({ env: ENV });
-    const cuts = fc.array(fc.constantFrom("after" as const, "last-event-id" as const), {
-      minLength: 1,
-      maxLength: 5,
-    });
-    const run = fc.record({
-      seed: fc.nat(),
-      model: fc.constantFrom(...ALL_MODELS),
-      cuts,
-      end: fc.constantFrom("finish" as const, "error" as const, "stop" as const),
-    });
-    const numRuns = countOf("PARLEY_RESUME_RUNS", 40);
-    await fc.assert(fc.asyncProperty(run, (plan) => cutLive(scripted, plan)), { seed, numRuns });
-  }));
+for (const durability of ["before", "after"]) {
+  Deno.test(`a live run that is stored ${durability} it is sent, cut anywhere, over a crash too`, () =>
+    seeded(async ({ seed }) => {
+      await using scripted = await startScripted({
+        env: { ...ENV, PARLEY_DURABILITY: durability },
+      });
+      const cuts = fc.array(fc.constantFrom("after" as const, "last-event-id" as const), {
+        minLength: 1,
+        maxLength: 5,
+      });
+      const run = fc.record({
+        seed: fc.nat(),
+        model: fc.constantFrom(...ALL_MODELS),
+        cuts,
+        end: fc.constantFrom("finish" as const, "error" as const, "stop" as const),
+      });
+      const numRuns = countOf("PARLEY_RESUME_RUNS", 30);
+      await fc.assert(fc.asyncProperty(run, (plan) => cutLive(scripted, plan)), { seed, numRuns });
+    }));
+}
 
 interface Plan {
   seed: number;

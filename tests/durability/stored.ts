@@ -55,9 +55,12 @@ export class Stored implements AsyncDisposable {
     return this.#count("runs WHERE state = 'running'");
   }
 
-  /** The kinds of the attempts that nobody has closed. */
-  async openAttempts(): Promise<string[]> {
-    const { rows } = await this.db.read("SELECT kind FROM attempts WHERE outcome = 'open'");
+  /** The kinds of the attempts that nobody has closed; with `time`, of those that began before it. */
+  async openAttempts(time = Number.MAX_SAFE_INTEGER): Promise<string[]> {
+    const { rows } = await this.db.read({
+      sql: "SELECT kind FROM attempts WHERE outcome = 'open' AND started_at < ?",
+      args: [time],
+    });
     return rows.map((row) => row["kind"] as string);
   }
 
