@@ -47,6 +47,15 @@ enabled = false
 include-operation-id = "createMessage"
 generation.max-examples = 4
 checks.positive_data_acceptance.enabled = false
+
+# Nor which messages a chat has.
+[[operations]]
+include-operation-id = "updateChat"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-operation-id = "forkChat"
+checks.positive_data_acceptance.enabled = false
 TOML
 
 cd "$work"
