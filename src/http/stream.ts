@@ -32,6 +32,7 @@ export function runStream(run: LiveRun, options: StreamOptions): ReadableStream<
   let timer: ReturnType<typeof setInterval>;
   let written = false;
   let closed = false;
+  let reading = false;
   const close = () => {
     closed = true;
     clearInterval(timer);
@@ -61,12 +62,16 @@ export function runStream(run: LiveRun, options: StreamOptions): ReadableStream<
   }, { highWaterMark: BUFFER, size: (chunk) => chunk.byteLength });
 
   function pump(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    // What is read was taken from the subscription, and is not sent yet.
+    if (reading) return;
     // `enqueue` may pull at once, and so end the stream under this loop.
     while (!closed && (controller.desiredSize ?? 0) > 0) {
       const taken = subscription.take();
       if (taken instanceof Promise) {
+        reading = true;
         taken.then((segment) => {
-          if (segment && !closed) send(controller, segment);
+          reading = false;
+          if (!closed) send(controller, segment);
           pump(controller);
         }).catch((error) => {
           if (closed) return;

@@ -111,7 +111,6 @@ export class LiveRun {
 /** One reader of a run. It holds a position and nothing else, so a slow one costs no memory. */
 export class Subscription {
   #position: number;
-  #reading = false;
 
   constructor(
     readonly run: LiveRun,
@@ -129,31 +128,26 @@ export class Subscription {
 
   /**
    * The next segment, or undefined where there is none yet. A promise where it has to be read from
-   * the database.
+   * the database: take no other before it has resolved.
    */
-  take(): Segment | Promise<Segment | undefined> | undefined {
-    if (this.#reading || this.#position >= this.run.head) return undefined;
+  take(): Segment | Promise<Segment> | undefined {
+    if (this.#position >= this.run.head) return undefined;
     const segment = this.run.segmentAfter(this.#position);
     if (!segment) return this.#read();
     this.#position = segment.last;
     return segment;
   }
 
-  async #read(): Promise<Segment | undefined> {
-    this.#reading = true;
-    try {
-      const { head, identity } = this.run;
-      const logged = (await this.run.readLog(identity.id, this.#position))
-        // What is stored and not yet published may still be lost to a power cut.
-        .filter(({ seq }) => seq <= head);
-      const first = logged[0];
-      if (!first) throw new Error("the log of this run is gone");
-      const segment = segmentOf(first.seq, logged.map(({ event }) => event));
-      this.#position = segment.last;
-      return segment;
-    } finally {
-      this.#reading = false;
-    }
+  async #read(): Promise<Segment> {
+    const { head, identity } = this.run;
+    const logged = (await this.run.readLog(identity.id, this.#position))
+      // What is stored and not yet published may still be lost to a power cut.
+      .filter(({ seq }) => seq <= head);
+    const first = logged[0];
+    if (!first) throw new Error("the log of this run is gone");
+    const segment = segmentOf(first.seq, logged.map(({ event }) => event));
+    this.#position = segment.last;
+    return segment;
   }
 }
 
