@@ -181,13 +181,17 @@ export interface QueuedRequest {
 
 /** Messages that wait, by chat, in the order in which they came. */
 export interface QueueStore {
-  /** Stores the send; `full` where the chat has `limit` already, `repeated` where its key is known. */
+  /**
+   * Stores the send; `full` where the chat has `limit` already, `repeated` where its key is known or
+   * the same message waits.
+   */
   add(
     send: QueuedSend,
     keyed: KeyedSend | undefined,
     limit: number,
   ): Promise<"added" | "full" | "repeated">;
   list(ownerId: string, chatId: string): Promise<QueuedSend[]>;
+  find(ownerId: string, runId: string): Promise<QueuedSend | undefined>;
   first(chatId: string): Promise<QueuedSend | undefined>;
   /** Removes a send that has not begun. */
   remove(ownerId: string, chatId: string, runId: string): Promise<boolean>;

@@ -55,8 +55,8 @@ export interface Send {
 /** What became of a send. */
 export type Admission =
   | { kind: "begun"; job: Omit<AnswerJob, "live">; plan: SendPlan }
-  /** The chat has a live run; `same` where that answers this very message. */
-  | { kind: "busy"; live: FoundRun | undefined; same: boolean };
+  /** The chat has a live run, or had one just now. */
+  | { kind: "busy"; live: FoundRun | undefined };
 
 /** How often a send that met another change of the chat is tried again. */
 const TRIES = 5;
@@ -72,7 +72,7 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
     if (message.role === "assistant") {
       // Its results are stored by the first of them: a repeat has none left to bring.
       const live = await runs.live(chat.ownerId, chat.id);
-      if (live?.run.messageId === message.id) return { kind: "busy", live, same: true };
+      if (live && await answersSame(live, message, parts)) return { kind: "busy", live };
     }
     const read = () => messages.history(chat.ownerId, chat.id);
     // A chat without a message has no history; where it has one by now, `begin` says so.
@@ -106,10 +106,7 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
       queued: send.identity !== undefined,
     });
     if (begun === "moved") continue;
-    if (begun === "busy") {
-      const live = await runs.live(chat.ownerId, chat.id);
-      return { kind: "busy", live, same: answersSame(live, await read(), message) };
-    }
+    if (begun === "busy") return { kind: "busy", live: await runs.live(chat.ownerId, chat.id) };
     const stepOf = (model: CatalogModel) => makeStep(model, branch, send, parts);
     const job = {
       record,
@@ -140,11 +137,14 @@ export function makeStep(
   };
 }
 
-function answersSame(
-  live: FoundRun | undefined,
-  history: StoredMessage[],
+/** True where the live run answers this very message. */
+export async function answersSame(
+  { run }: FoundRun,
   sent: SentMessage,
-): boolean {
-  const prompt = history.find(({ key }) => key === live?.run.promptKey);
+  { messages }: Pick<AdmissionParts, "messages">,
+): Promise<boolean> {
+  if (sent.role === "assistant") return run.messageId === sent.id;
+  const history = await messages.history(run.ownerId, run.chatId);
+  const prompt = history.find(({ key }) => key === run.promptKey);
   return prompt !== undefined && prompt.id === sent.id && sameContent(prompt, sent);
 }

@@ -60,7 +60,10 @@ export function planSend(
 }
 
 /** True where a message that was sent says what a stored one says. */
-export function sameContent(known: StoredMessage, sent: SentMessage): boolean {
+export function sameContent(
+  known: Pick<StoredMessage, "role" | "parts">,
+  sent: SentMessage,
+): boolean {
   return known.role === sent.role && JSON.stringify(known.parts) === JSON.stringify(sent.parts);
 }
 

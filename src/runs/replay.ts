@@ -2,7 +2,13 @@
 import type { Clock } from "../domain/clock.ts";
 import type { LoggedEvent, ProviderMetadata, RunEvent } from "../domain/event.ts";
 import { isToolPart, toolNameOf, type ToolPart } from "../domain/message.ts";
-import type { FoundRun, RunIdentity, RunStore, StoredMessage } from "../domain/ports.ts";
+import type {
+  FoundRun,
+  QueueStore,
+  RunIdentity,
+  RunStore,
+  StoredMessage,
+} from "../domain/ports.ts";
 import { addUsage, NO_USAGE } from "../domain/usage.ts";
 import { LiveRun } from "./live_run.ts";
 
@@ -41,24 +47,49 @@ export async function replayRun(
 }
 
 /** A live run of another process: its log is read as it grows. */
-export function followRun(found: FoundRun, runs: RunStore, clock: Clock): LiveRun {
-  const { run, lastSeq } = found;
+export function followRun({ run, lastSeq }: FoundRun, parts: FollowParts): LiveRun {
+  const { runs } = parts;
   const live = new LiveRun(run, (id, after) => runs.events(id, after, LOG_PAGE), {
     state: "running",
     head: lastSeq,
   });
-  const follow = async () => {
-    for (;;) {
-      const state = (await runs.find(run.ownerId, run.id))?.state;
-      const events = (await runs.events(run.id, live.head, LOG_PAGE)).map(({ event }) => event);
-      const ended = state !== "running" && events.length < LOG_PAGE;
+  follow(live, parts);
+  return live;
+}
+
+/** What following needs. */
+export interface FollowParts {
+  runs: RunStore;
+  queue: QueueStore;
+  clock: Clock;
+}
+
+/**
+ * Publishes what another process makes of a run, or will make of one that waits, until that is over or
+ * `taken` is aborted, for it is this process's own by then.
+ */
+export async function follow(
+  live: LiveRun,
+  { runs, queue, clock }: FollowParts,
+  taken?: AbortSignal,
+): Promise<void> {
+  const { id, ownerId } = live.identity;
+  try {
+    while (!taken?.aborted) {
+      // The queue first: a message that begins in between is a run by then.
+      const waits = live.head === 0 && await queue.find(ownerId, id) !== undefined;
+      const state = (await runs.find(ownerId, id))?.state;
+      const events = (await runs.events(id, live.head, LOG_PAGE)).map(({ event }) => event);
+      if (taken?.aborted) return;
+      const ended = !waits && state !== "running" && events.length < LOG_PAGE;
       if (events.length > 0 || ended) live.publish(events, ended);
       if (ended) return;
-      await clock.sleep(FOLLOW_EVERY);
+      await clock.sleep(FOLLOW_EVERY, taken);
     }
-  };
-  follow().catch(() => live.publish([], true));
-  return live;
+  } catch {
+    // Out of reach: who subscribed may come again.
+    if (!taken?.aborted) live.publish([], true);
+  }
 }
 
 /** The events that a stored message adds up from. */

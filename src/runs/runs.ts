@@ -5,7 +5,7 @@ import type { FoundRun, KeyedSend, QueuedSend, QueueStore } from "../domain/port
 import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
 import type { CatalogModel, ModelCatalog } from "../models/catalog.ts";
 import { type ActiveParts, ActiveRuns } from "./active.ts";
-import { type Admission, type AdmissionParts, admit, type Send } from "./admission.ts";
+import { type Admission, type AdmissionParts, admit, answersSame, type Send } from "./admission.ts";
 import type { AnswerJob } from "./answer.ts";
 import { Leases } from "./leases.ts";
 import type { LiveRun } from "./live_run.ts";
@@ -99,8 +99,11 @@ export class Runs {
   async find(ownerId: string, runId: string): Promise<LiveRun | undefined> {
     const here = this.#active.get(runId) ?? this.#waiting.get(runId);
     if (here) return here.identity.ownerId === ownerId ? here : undefined;
+    // The queue first: a message that begins in between is a run by then.
+    const queued = await this.#waiting.find(ownerId, runId);
     const found = await this.#parts.runs.find(ownerId, runId);
-    return found && this.#open(found);
+    if (found) return await this.#open(found);
+    return queued && (this.#active.get(runId) ?? this.#waiting.join(queued.run));
   }
 
   /** The chat's live run; undefined while it is idle. */
@@ -165,9 +168,9 @@ export class Runs {
       output: request.output,
       keyed: request.keyed,
     };
-    // Whoever comes later must not overtake what waits.
     if (request.busy === "queue" && (await this.queued(chat)).length > 0) {
-      return await this.#enqueue(send);
+      // Whoever comes later must not overtake what waits.
+      return await this.#joined(send) ?? await this.#enqueue(send);
     }
     const admission = await admit(send, this.#parts);
     if (admission.kind === "busy") return await this.#whileBusy(send, admission, request.busy);
@@ -180,13 +183,14 @@ export class Runs {
 
   async #whileBusy(
     send: Send,
-    { live, same }: Extract<Admission, { kind: "busy" }>,
+    { live }: Extract<Admission, { kind: "busy" }>,
     policy: BusyPolicy,
   ): Promise<LiveRun | undefined> {
     const { chat, keyed } = send;
     // It ended meanwhile, or the send's own key was what was known: look again.
     if (!live || (keyed && await this.#parts.runs.keyed(chat.id, keyed.key))) return undefined;
-    if (same) return await this.#acknowledged(await this.#open(live));
+    const joined = await this.#joined(send);
+    if (joined) return joined;
     if (policy === "queue") return await this.#enqueue(send);
     if (policy === "reject") throw busy(live.run.id);
     const isHere = this.#active.get(live.run.id) !== undefined;
@@ -194,6 +198,16 @@ export class Runs {
     // Another process's run is out of reach; one that is gone by now has ended by itself.
     if (stopped === undefined && !isHere && this.#parts.shared) throw busy(live.run.id);
     return undefined;
+  }
+
+  /** The run that answers this very message already, or will. */
+  async #joined({ chat, message }: Send): Promise<LiveRun | undefined> {
+    const live = await this.#parts.runs.live(chat.ownerId, chat.id);
+    if (live && await answersSame(live, message, this.#parts)) {
+      return await this.#acknowledged(await this.#open(live));
+    }
+    const waiting = await this.#waiting.same(chat, message);
+    return waiting && await this.find(chat.ownerId, waiting.run.id);
   }
 
   /** A repeat is told no sooner than the first that its message would survive a power cut. */
@@ -256,10 +270,10 @@ export class Runs {
   }
 
   #open(found: FoundRun): LiveRun | Promise<LiveRun> {
-    const { runs, clock } = this.#parts;
     const here = this.#active.get(found.run.id);
     if (here) return here;
-    return found.state === "running" ? followRun(found, runs, clock) : replayRun(found, runs);
+    const { runs } = this.#parts;
+    return found.state === "running" ? followRun(found, this.#parts) : replayRun(found, runs);
   }
 
   async #fallbacksOf(model: CatalogModel): Promise<CatalogModel[]> {

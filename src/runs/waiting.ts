@@ -1,11 +1,12 @@
 import type { Chat } from "../domain/chat.ts";
 import type { Clock, IdGenerator } from "../domain/clock.ts";
 import { AppError, RunError } from "../domain/errors.ts";
-import type { QueuedSend, QueueStore, RunStore } from "../domain/ports.ts";
+import type { QueuedSend, QueueStore, RunIdentity, RunStore } from "../domain/ports.ts";
 import type { CatalogModel } from "../models/catalog.ts";
 import type { Send } from "./admission.ts";
 import type { LiveRun } from "./live_run.ts";
-import { queuedRun } from "./replay.ts";
+import { sameContent, type SentMessage } from "./plan.ts";
+import { follow, queuedRun } from "./replay.ts";
 
 /** What waiting needs. */
 export interface WaitingParts {
@@ -13,6 +14,8 @@ export interface WaitingParts {
   runs: RunStore;
   clock: Clock;
   ids: IdGenerator;
+  /** True where another process may answer what waits here. */
+  shared: boolean;
 }
 
 /** How many messages of a chat may wait. */
@@ -21,14 +24,43 @@ const LIMIT = 20;
 /** The messages that wait for their chat to be free. */
 export class WaitingRuns {
   readonly #parts: WaitingParts;
-  readonly #live = new Map<string, LiveRun>();
+  readonly #live = new Map<string, { live: LiveRun; taken: AbortController }>();
 
   constructor(parts: WaitingParts) {
     this.#parts = parts;
   }
 
   get(runId: string): LiveRun | undefined {
-    return this.#live.get(runId);
+    return this.#live.get(runId)?.live;
+  }
+
+  /** A send of the owner that waits, be it since before this process. */
+  find(ownerId: string, runId: string): Promise<QueuedSend | undefined> {
+    return this.#parts.queue.find(ownerId, runId);
+  }
+
+  /** The send of this very message, where one waits. */
+  async same(chat: Pick<Chat, "id" | "ownerId">, sent: SentMessage) {
+    const waiting = await this.list(chat);
+    return waiting.find(({ request: { message } }) =>
+      message.id === sent.id && sameContent(message, sent)
+    );
+  }
+
+  /** The run of a send that waits, to be subscribed to until its turn comes. */
+  join(run: RunIdentity): LiveRun {
+    const known = this.#live.get(run.id);
+    if (known) return known.live;
+    const { runs, queue, clock, shared } = this.#parts;
+    const live = queuedRun(run, runs);
+    const taken = new AbortController();
+    this.#live.set(run.id, { live, taken });
+    if (shared) {
+      follow(live, { runs, queue, clock }, taken.signal).then(() => {
+        if (!taken.signal.aborted) this.take(run.id);
+      });
+    }
+    return live;
   }
 
   /** The messages of the chat that wait, in order. */
@@ -37,11 +69,11 @@ export class WaitingRuns {
   }
 
   /**
-   * Stores the send to wait its turn. Undefined where its key is known already.
+   * Stores the send to wait its turn. Undefined where its key is known, or the message waits, already.
    * @throws {AppError} `too_many_requests` where too many wait.
    */
   async add(send: Send): Promise<LiveRun | undefined> {
-    const { queue, runs, clock, ids } = this.#parts;
+    const { queue, clock, ids } = this.#parts;
     const run = {
       id: ids.uuid(),
       chatId: send.chat.id,
@@ -61,9 +93,7 @@ export class WaitingRuns {
         retryAfter: 5,
       });
     }
-    const live = queuedRun(run, runs);
-    this.#live.set(run.id, live);
-    return live;
+    return this.join(run);
   }
 
   /** Removes a message that waits; false where it does not, or not any more. */
@@ -77,14 +107,18 @@ export class WaitingRuns {
 
   /** The run of a message whose turn has come, to be started. */
   take(runId: string): LiveRun | undefined {
-    const live = this.#live.get(runId);
+    const waiting = this.#live.get(runId);
     this.#live.delete(runId);
-    return live;
+    waiting?.taken.abort();
+    return waiting?.live;
   }
 
   /** Ends the streams of those that wait: they go on at the next start. */
   close(): void {
-    for (const live of this.#live.values()) live.publish([], true);
+    for (const { live, taken } of this.#live.values()) {
+      taken.abort();
+      live.publish([], true);
+    }
   }
 }
 

@@ -9,10 +9,17 @@ export function queueStore(db: Database): QueueStore {
   return {
     async add({ run, request }, keyed, limit) {
       const stored = JSON.stringify({ ...request, model: run.model, protocol: run.protocol });
+      const { id, parts } = request.message;
+      const same = {
+        sql: `SELECT 1 FROM queue WHERE chat_id = ? AND request ->> '$.message.id' = ?
+              AND request -> '$.message.parts' = json(?)`,
+        args: [run.chatId, id, JSON.stringify(parts)],
+      };
       const added = {
         sql: `INSERT INTO queue (run_id, chat_id, owner_id, message_id, request, created_at)
               SELECT ?, ?, ?, ?, ?, ?
-              WHERE (SELECT count(*) FROM queue WHERE chat_id = ?) < ? RETURNING run_id`,
+              WHERE (SELECT count(*) FROM queue WHERE chat_id = ?) < ?
+              AND NOT EXISTS (${same.sql}) RETURNING run_id`,
         args: [
           run.id,
           run.chatId,
@@ -22,11 +29,18 @@ export function queueStore(db: Database): QueueStore {
           run.createdAt,
           run.chatId,
           limit,
+          ...same.args,
         ],
       };
       try {
-        const [result] = await db.write([added, ...(keyed ? [insertKeyed(keyed, run)] : [])]);
-        if (result?.rows.length !== 1) return "full";
+        const isIn = { sql: "EXISTS (SELECT 1 FROM queue WHERE run_id = ?)", args: [run.id] };
+        const [result] = await db.write([
+          added,
+          ...(keyed ? [insertKeyed(keyed, run, isIn)] : []),
+        ]);
+        if (result?.rows.length !== 1) {
+          return (await db.read(same)).rows.length > 0 ? "repeated" : "full";
+        }
       } catch (error) {
         if (isUniqueViolation(error)) return "repeated";
         throw error;
@@ -41,6 +55,14 @@ export function queueStore(db: Database): QueueStore {
         args: [chatId, ownerId],
       });
       return rows.map(toQueued);
+    },
+
+    async find(ownerId, runId) {
+      const { rows } = await db.read({
+        sql: "SELECT * FROM queue WHERE run_id = ? AND owner_id = ?",
+        args: [runId, ownerId],
+      });
+      return rows[0] && toQueued(rows[0]);
     },
 
     async first(chatId) {

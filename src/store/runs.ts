@@ -143,10 +143,12 @@ function abandonedBy(owner: string, time: number | undefined) {
 export function insertKeyed(
   keyed: KeyedSend,
   run: { id: string; chatId: string; createdAt: number },
+  where: { sql: string; args: string[] } = { sql: "true", args: [] },
 ): Statement {
   return {
-    sql: "INSERT INTO sends (chat_id, key, hash, run_id, created_at) VALUES (?, ?, ?, ?, ?)",
-    args: [run.chatId, keyed.key, keyed.hash, run.id, run.createdAt],
+    sql: `INSERT INTO sends (chat_id, key, hash, run_id, created_at)
+          SELECT ?, ?, ?, ?, ? WHERE ${where.sql}`,
+    args: [run.chatId, keyed.key, keyed.hash, run.id, run.createdAt, ...where.args],
   };
 }
 
