@@ -158,6 +158,8 @@ export interface RunStore {
   expireLogs(time: number): Promise<void>;
   /** The run of a send with that key, and the hash of what was sent. */
   keyed(chatId: string, key: string): Promise<{ runId: string; hash: string } | undefined>;
+  /** Keeps a key that joins a run; false where it is known already. */
+  keepKey(keyed: KeyedSend, run: RunIdentity): Promise<boolean>;
   /** Forgets keys of before `time`. */
   expireKeys(time: number): Promise<void>;
   /** Resolves once everything stored so far would survive a power cut. */

@@ -71,7 +71,7 @@ function streamedFailure(error: unknown, provider: string, mask: Mask): RunFailu
   if (/rate.?limit|quota|RESOURCE_EXHAUSTED/i.test(text)) {
     return failure("provider_rate_limited", `${name} is limiting requests.`, true);
   }
-  if (/authentication|invalid.?api.?key|permission/i.test(text)) {
+  if (/authenticat|invalid.?api.?key|permission/i.test(text)) {
     return failure("provider_auth", `${name} refused the key.`, false);
   }
   if (/invalid_request|context.?length|INVALID_ARGUMENT/i.test(text)) {

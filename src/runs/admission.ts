@@ -120,6 +120,15 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
   throw new AppError("not_found", "The chat is gone");
 }
 
+/**
+ * Fails as `admit` would for a message that the chat cannot take, before it is made to wait.
+ * @throws {AppError} `bad_request` for a wrong message id, `conflict` where the chat has moved on.
+ */
+export async function checkSend({ chat, message }: Send, parts: AdmissionParts): Promise<void> {
+  const history = await parts.messages.history(chat.ownerId, chat.id);
+  planSend(history, message, { key: "", now: 0 });
+}
+
 /** The request for a branch of the history. */
 export function makeStep(
   model: CatalogModel,

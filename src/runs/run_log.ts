@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers";
+import { setImmediate, setTimeout } from "node:timers";
 import type { Clock } from "../domain/clock.ts";
 import type { RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
@@ -20,15 +20,19 @@ export const STORAGE_FAILURE: RunFailure = Object.freeze({
 /** Milliseconds between two tries to store an ending that could not be stored. */
 const RETRY = 1_000;
 
+/** How long the beginning of a run waits for its first content, in milliseconds. */
+const PRELUDE_WAIT = 15;
+
 /** How many events of a run may wait to be stored. */
 const WAITING = 2_000;
 
 interface Pending {
   events: RunEvent[];
-  /** Resolves when the group was written, or could not be. */
-  written: PromiseWithResolvers<void>;
-  ending: RunEnding | undefined;
-  stored: PromiseWithResolvers<void>;
+  /** Resolves when the group was written, or could not be; made where somebody waits for it. */
+  written?: PromiseWithResolvers<void>;
+  /** The run's ending, with who waits for it to be stored. */
+  ending?: RunEnding;
+  stored?: PromiseWithResolvers<void>;
 }
 
 /**
@@ -47,7 +51,10 @@ export class RunLog {
   readonly #broken = new WeakMap<LiveRun, EventGroup>();
   readonly #appended = new WeakMap<LiveRun, number>();
   #pending = new Map<LiveRun, Pending>();
+  /** True while a group is about to be written, or is being written. */
   #scheduled = false;
+  /** True while only beginnings of runs are there to be written. */
+  #waiting = false;
 
   constructor(
     store: RunStore,
@@ -69,7 +76,12 @@ export class RunLog {
     if (this.#broken.has(run)) return;
     const pending = this.#pendingOf(run);
     pending.events.push(event);
-    if (pending.events.length >= WAITING) return pending.written.promise;
+    if (isPrelude(event)) this.#flushSoon();
+    else this.#flushNext();
+    if (pending.events.length >= WAITING) {
+      pending.written ??= Promise.withResolvers();
+      return pending.written.promise;
+    }
   }
 
   /**
@@ -81,6 +93,8 @@ export class RunLog {
     if (this.#broken.has(run)) return false;
     const pending = this.#pendingOf(run);
     pending.ending = ending;
+    pending.stored = Promise.withResolvers();
+    this.#flushNext();
     return await pending.stored.promise.then(() => true, () => false);
   }
 
@@ -111,20 +125,26 @@ export class RunLog {
   #pendingOf(run: LiveRun): Pending {
     let pending = this.#pending.get(run);
     if (!pending) {
-      pending = {
-        events: [],
-        written: Promise.withResolvers(),
-        ending: undefined,
-        stored: Promise.withResolvers(),
-      };
-      pending.stored.promise.catch(() => {});
+      pending = { events: [] };
       this.#pending.set(run, pending);
     }
-    if (!this.#scheduled) {
-      this.#scheduled = true;
-      setImmediate(() => this.#flush());
-    }
     return pending;
+  }
+
+  #flushNext(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  /** What stands ahead of the first content is written with it, if that comes soon. */
+  #flushSoon(): void {
+    if (this.#scheduled || this.#waiting) return;
+    this.#waiting = true;
+    setTimeout(() => {
+      this.#waiting = false;
+      if (this.#pending.size > 0) this.#flushNext();
+    }, PRELUDE_WAIT);
   }
 
   async #flush(): Promise<void> {
@@ -134,8 +154,8 @@ export class RunLog {
       if (!this.#broken.has(run)) continue;
       // It came while the group before it failed: the log would have a gap.
       group.delete(run);
-      pending.written.resolve();
-      pending.stored.reject(new Error("the run cannot be stored"));
+      pending.written?.resolve();
+      pending.stored?.reject(new Error("the run cannot be stored"));
     }
     if (group.size === 0) return this.#next();
     const endings = [...group.values()].flatMap(({ ending }) => ending ? [ending] : []);
@@ -148,7 +168,7 @@ export class RunLog {
     );
     if (failure) this.#fail(group, failure.error);
     else this.#publish(group);
-    for (const { written } of group.values()) written.resolve();
+    for (const { written } of group.values()) written?.resolve();
     this.#next();
   }
 
@@ -178,20 +198,20 @@ export class RunLog {
       () => {
         for (const [run, { events, stored }] of ended) {
           run.publish(events, true);
-          stored.resolve();
+          stored?.resolve();
         }
       },
       (error) => {
         // It is stored, and goes to the disk with the next that does; only nobody is promised so.
         this.#tellFailure(ended, error);
-        for (const { stored } of ended.values()) stored.resolve();
+        for (const { stored } of ended.values()) stored?.resolve();
       },
     );
   }
 
   #fail(group: Map<LiveRun, Pending>, error: unknown): void {
     this.#tellFailure(group, error);
-    for (const { stored } of group.values()) stored.reject(error);
+    for (const { stored } of group.values()) stored?.reject(error);
   }
 
   #tellFailure(group: Map<LiveRun, Pending>, error: unknown): void {
@@ -206,6 +226,10 @@ export class RunLog {
     }
     this.#onFailure([...group.keys()], error);
   }
+}
+
+function isPrelude({ type }: RunEvent): boolean {
+  return type === "start" || type === "step-start";
 }
 
 function publishOngoing(group: Map<LiveRun, Pending>): void {

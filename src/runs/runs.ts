@@ -1,58 +1,28 @@
 import type { Chat } from "../domain/chat.ts";
-import { AppError } from "../domain/errors.ts";
-import type { BusyPolicy, InterruptPolicy } from "../domain/policies.ts";
-import type { FoundRun, KeyedSend, QueuedSend, QueueStore } from "../domain/ports.ts";
-import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
-import type { CatalogModel, ModelCatalog } from "../models/catalog.ts";
+import type { InterruptPolicy } from "../domain/policies.ts";
+import type { FoundRun, QueuedSend } from "../domain/ports.ts";
 import { type ActiveParts, ActiveRuns } from "./active.ts";
-import { type Admission, type AdmissionParts, admit, answersSame, type Send } from "./admission.ts";
 import type { AnswerJob } from "./answer.ts";
 import { Leases } from "./leases.ts";
 import type { LiveRun } from "./live_run.ts";
-import type { Namer } from "./namer.ts";
-import type { SentMessage } from "./plan.ts";
 import { recoverRuns } from "./recovery.ts";
 import { followRun, queuedRun, replayRun } from "./replay.ts";
-import { missingModel, WaitingRuns } from "./waiting.ts";
+import { Sending, type SendingParts, type SendRequest } from "./sending.ts";
+import { WaitingRuns } from "./waiting.ts";
 
 /** What runs need. */
-export interface RunsParts extends Omit<AdmissionParts, "leases">, ActiveParts {
-  queue: QueueStore;
-  catalog: ModelCatalog;
-  namer: Namer;
+export interface RunsParts extends Omit<SendingParts, "leases">, ActiveParts {
   /** The id of this process. */
   owner: string;
-  /** True where other processes may use the same database. */
-  shared: boolean;
   onInterrupt: InterruptPolicy;
-  /** Models to ask where one does not answer, by id. */
-  fallbacks: Readonly<Record<string, string[]>>;
 }
-
-/** A message to be answered, as a request has it. */
-export interface SendRequest {
-  chat: Chat;
-  message: SentMessage;
-  model: string;
-  protocol: string;
-  thinking: boolean;
-  /** Tools that the client runs. */
-  tools: ToolDefinition[];
-  /** The JSON that the answer must be. */
-  output: OutputFormat | null;
-  busy: BusyPolicy;
-  keyed: KeyedSend | undefined;
-}
-
-/** How often a send that finds another run each time it looks is tried again. */
-const SEND_TRIES = 10;
 
 /** Owns the life of every run: it knows neither HTTP nor wire formats. */
 export class Runs {
-  readonly #parts: RunsParts & AdmissionParts;
+  readonly #parts: RunsParts & SendingParts;
   readonly #active: ActiveRuns;
   readonly #waiting: WaitingRuns;
-  #draining = false;
+  readonly #sending: Sending;
 
   constructor(parts: RunsParts) {
     const { runs, clock, owner, shared } = parts;
@@ -60,14 +30,20 @@ export class Runs {
     const onSweep = () => this.recover();
     const leases = new Leases({ runs, clock, owner, shared, onLost, onSweep });
     this.#parts = { ...parts, leases };
-    this.#active = new ActiveRuns(parts, (chatId) => this.#startNext(chatId));
+    this.#active = new ActiveRuns(parts, (chatId) => this.#sending.startNext(chatId));
     this.#waiting = new WaitingRuns(parts);
+    this.#sending = new Sending(this.#parts, {
+      active: this.#active,
+      waiting: this.#waiting,
+      start: (job) => this.#start(job),
+      find: (ownerId, runId) => this.find(ownerId, runId),
+    });
   }
 
   /** Ends or takes up what processes before this one left behind. */
   async recover(): Promise<void> {
     for (const job of await recoverRuns(this.#parts)) this.#start(job);
-    for (const chatId of await this.#parts.queue.chats()) await this.#startNext(chatId);
+    for (const chatId of await this.#parts.queue.chats()) await this.#sending.startNext(chatId);
   }
 
   /** Keeps the leases of live runs until `close`. */
@@ -82,17 +58,8 @@ export class Runs {
    * `conflict` while the chat has a live run, `unprocessable` for a key that came with something
    * else, `unavailable` during shutdown, `not_found` where the chat is gone.
    */
-  async send(request: SendRequest): Promise<LiveRun> {
-    const model = await this.#parts.catalog.find(request.model);
-    if (!model) throw new AppError("bad_request", "Model not found");
-    for (let tries = 0; tries < SEND_TRIES; tries++) {
-      const repeated = request.keyed && await this.#repeated(request.chat, request.keyed);
-      if (repeated) return await this.#acknowledged(repeated);
-      if (this.#draining) throw shuttingDown();
-      const live = await this.#trySend(request, model);
-      if (live) return live;
-    }
-    throw busy(undefined);
+  send(request: SendRequest): Promise<LiveRun> {
+    return this.#sending.send(request);
   }
 
   /** The run with that id, wherever it stands; undefined where the owner has none. */
@@ -147,101 +114,11 @@ export class Runs {
    * they said is stored. What waits in queues goes on at the next start.
    */
   async close(graceMs: number): Promise<void> {
-    this.#draining = true;
+    this.#sending.close();
     this.#parts.leases.close();
     this.#waiting.close();
     await this.#active.close(graceMs);
     await this.#parts.namer.close();
-  }
-
-  async #trySend(request: SendRequest, model: CatalogModel): Promise<LiveRun | undefined> {
-    const { chat } = request;
-    const send: Send = {
-      chat,
-      isFirst: chat.leafKey === null,
-      message: request.message,
-      model,
-      fallbacks: await this.#fallbacksOf(model),
-      protocol: request.protocol,
-      thinking: request.thinking,
-      tools: request.tools,
-      output: request.output,
-      keyed: request.keyed,
-    };
-    if (request.busy === "queue" && (await this.queued(chat)).length > 0) {
-      // Whoever comes later must not overtake what waits.
-      return await this.#joined(send) ?? await this.#enqueue(send);
-    }
-    const admission = await admit(send, this.#parts);
-    if (admission.kind === "busy") return await this.#whileBusy(send, admission, request.busy);
-    const live = this.#start(admission.job);
-    // The provider is on its way already while the disk takes the message.
-    await this.#parts.runs.durable();
-    this.#parts.namer.name(chat, admission.plan.prompt, model);
-    return live;
-  }
-
-  async #whileBusy(
-    send: Send,
-    { live }: Extract<Admission, { kind: "busy" }>,
-    policy: BusyPolicy,
-  ): Promise<LiveRun | undefined> {
-    const { chat, keyed } = send;
-    // It ended meanwhile, or the send's own key was what was known: look again.
-    if (!live || (keyed && await this.#parts.runs.keyed(chat.id, keyed.key))) return undefined;
-    const joined = await this.#joined(send);
-    if (joined) return joined;
-    if (policy === "queue") return await this.#enqueue(send);
-    if (policy === "reject") throw busy(live.run.id);
-    const isHere = this.#active.get(live.run.id) !== undefined;
-    const stopped = await this.#active.stop(chat.id, live.run.id);
-    // Another process's run is out of reach; one that is gone by now has ended by itself.
-    if (stopped === undefined && !isHere && this.#parts.shared) throw busy(live.run.id);
-    return undefined;
-  }
-
-  /** The run that answers this very message already, or will. */
-  async #joined({ chat, message }: Send): Promise<LiveRun | undefined> {
-    const live = await this.#parts.runs.live(chat.ownerId, chat.id);
-    if (live && await answersSame(live, message, this.#parts)) {
-      return await this.#acknowledged(await this.#open(live));
-    }
-    const waiting = await this.#waiting.same(chat, message);
-    return waiting && await this.find(chat.ownerId, waiting.run.id);
-  }
-
-  /** A repeat is told no sooner than the first that its message would survive a power cut. */
-  async #acknowledged(live: LiveRun): Promise<LiveRun> {
-    await this.#parts.runs.durable();
-    return live;
-  }
-
-  async #enqueue(send: Send): Promise<LiveRun | undefined> {
-    const live = await this.#waiting.add(send);
-    // It may be free by now, and nobody else would notice.
-    if (live) await this.#startNext(send.chat.id);
-    return live;
-  }
-
-  /** Starts the message that waits longest, if the chat is free. */
-  async #startNext(chatId: string): Promise<void> {
-    const { queue, catalog } = this.#parts;
-    if (this.#draining) return;
-    const next = await queue.first(chatId);
-    if (!next) return;
-    const { run, request } = next;
-    const model = await catalog.find(run.model) ?? missingModel(run.model);
-    const admission = await admit({
-      chat: { id: run.chatId, ownerId: run.ownerId },
-      ...request,
-      isFirst: false,
-      protocol: run.protocol,
-      model,
-      fallbacks: await this.#fallbacksOf(model),
-      keyed: undefined,
-      identity: run,
-    }, this.#parts);
-    if (admission.kind === "begun") this.#start(admission.job);
   }
 
   #start(job: Omit<AnswerJob, "live">): LiveRun {
@@ -253,45 +130,10 @@ export class Runs {
     return live;
   }
 
-  async #repeated(chat: Chat, { key, hash }: KeyedSend): Promise<LiveRun | undefined> {
-    const known = await this.#parts.runs.keyed(chat.id, key);
-    if (!known) return undefined;
-    if (known.hash !== hash) {
-      throw new AppError("unprocessable", "This Idempotency-Key came with another message", {
-        detail: "Send the same message again, or take a new key.",
-        validations: [{ field: "Idempotency-Key", detail: "Expected a key that is new" }],
-      });
-    }
-    const live = await this.find(chat.ownerId, known.runId);
-    if (live) return live;
-    throw new AppError("conflict", "The message of this Idempotency-Key was taken back", {
-      detail: "It waited, and was removed before it was answered. Take a new key.",
-    });
-  }
-
   #open(found: FoundRun): LiveRun | Promise<LiveRun> {
     const here = this.#active.get(found.run.id);
     if (here) return here;
     const { runs } = this.#parts;
     return found.state === "running" ? followRun(found, this.#parts) : replayRun(found, runs);
   }
-
-  async #fallbacksOf(model: CatalogModel): Promise<CatalogModel[]> {
-    const { catalog, fallbacks } = this.#parts;
-    const found = await Promise.all((fallbacks[model.id] ?? []).map((id) => catalog.find(id)));
-    return found.filter((model) => model !== undefined);
-  }
-}
-
-function busy(runId: string | undefined): AppError {
-  return new AppError("conflict", "The chat is busy", {
-    detail: runId === undefined
-      ? "Another run was answering. Send again."
-      : `Run ${runId} is answering. Wait for its end, stop it, or send with a busy policy.`,
-    ...(runId !== undefined && { headers: { "parley-run-id": runId } }),
-  });
-}
-
-function shuttingDown(): AppError {
-  return new AppError("unavailable", "Parley is shutting down", { retryAfter: 5 });
 }

@@ -2,6 +2,7 @@ import type { Chat } from "../domain/chat.ts";
 import type { Clock, IdGenerator } from "../domain/clock.ts";
 import { AppError, RunError } from "../domain/errors.ts";
 import type { QueuedSend, QueueStore, RunIdentity, RunStore } from "../domain/ports.ts";
+import { NO_USAGE } from "../domain/usage.ts";
 import type { CatalogModel } from "../models/catalog.ts";
 import type { Send } from "./admission.ts";
 import type { LiveRun } from "./live_run.ts";
@@ -25,6 +26,7 @@ const LIMIT = 20;
 export class WaitingRuns {
   readonly #parts: WaitingParts;
   readonly #live = new Map<string, { live: LiveRun; taken: AbortController }>();
+  #closed = false;
 
   constructor(parts: WaitingParts) {
     this.#parts = parts;
@@ -55,7 +57,8 @@ export class WaitingRuns {
     const live = queuedRun(run, runs);
     const taken = new AbortController();
     this.#live.set(run.id, { live, taken });
-    if (shared) {
+    if (this.#closed) live.publish([], true);
+    else if (shared) {
       follow(live, { runs, queue, clock }, taken.signal).then(() => {
         if (!taken.signal.aborted) this.take(run.id);
       });
@@ -105,6 +108,22 @@ export class WaitingRuns {
     return true;
   }
 
+  /** Ends the wait of a message that the chat can no longer take. */
+  async refuse(run: RunIdentity, { message, detail }: AppError): Promise<void> {
+    const live = this.take(run.id);
+    await this.#parts.queue.remove(run.ownerId, run.chatId, run.id);
+    const failure = {
+      class: "internal" as const,
+      message: `${message}. ${detail}`,
+      retryable: false,
+    };
+    const { messageId, model } = run;
+    live?.publish([
+      { type: "start", messageId, model },
+      { type: "error", failure, usage: NO_USAGE },
+    ], true);
+  }
+
   /** The run of a message whose turn has come, to be started. */
   take(runId: string): LiveRun | undefined {
     const waiting = this.#live.get(runId);
@@ -115,6 +134,7 @@ export class WaitingRuns {
 
   /** Ends the streams of those that wait: they go on at the next start. */
   close(): void {
+    this.#closed = true;
     for (const { live, taken } of this.#live.values()) {
       taken.abort();
       live.publish([], true);

@@ -120,6 +120,16 @@ export function runStore(db: Database): RunStore {
       return row && { runId: row["run_id"] as string, hash: row["hash"] as string };
     },
 
+    async keepKey(keyed, run) {
+      try {
+        await db.write([insertKeyed(keyed, run)]);
+        return true;
+      } catch (error) {
+        if (isUniqueViolation(error)) return false;
+        throw error;
+      }
+    },
+
     async expireKeys(time) {
       await db.write([{ sql: "DELETE FROM sends WHERE created_at < ?", args: [time] }]);
     },

@@ -13,6 +13,8 @@ export type ModelWith = (doFetch: typeof fetch) => LanguageModelV4;
  */
 export function fastChat(modelWith: ModelWith): LanguageModelV4 {
   const model = modelWith(providerFetch);
+  // Making a model of the SDK takes as long as asking it, so those that nobody asks are kept.
+  const idle: Detoured[] = [];
   return {
     specificationVersion: "v4",
     provider: model.provider,
@@ -20,13 +22,28 @@ export function fastChat(modelWith: ModelWith): LanguageModelV4 {
     supportedUrls: model.supportedUrls,
     doGenerate: (options) => model.doGenerate(options),
     async doStream(options) {
-      const detour = new Detour();
-      const result = await modelWith(detour.fetch).doStream(options);
-      return detour.body
-        ? { ...result, stream: merge(detour.body, detour, result.stream) }
-        : result;
+      const detoured = idle.pop() ?? new Detoured(modelWith);
+      const detour = detoured.detour = new Detour();
+      try {
+        const result = await detoured.model.doStream(options);
+        return detour.body
+          ? { ...result, stream: merge(detour.body, detour, result.stream) }
+          : result;
+      } finally {
+        idle.push(detoured);
+      }
     },
   };
+}
+
+/** A model whose one request, while it is asked, makes the detour that was set. */
+class Detoured {
+  readonly model: LanguageModelV4;
+  detour!: Detour;
+
+  constructor(modelWith: ModelWith) {
+    this.model = modelWith((input, init) => this.detour.fetch(input, init));
+  }
 }
 
 /** Keeps a response's body and gives the SDK another in its place, to be filled as needed. */

@@ -1,0 +1,239 @@
+/** How a send finds its run: a repeat joins one, a busy chat refuses, queues or interrupts. */
+import type { Chat } from "../domain/chat.ts";
+import { AppError } from "../domain/errors.ts";
+import type { BusyPolicy } from "../domain/policies.ts";
+import type { KeyedSend, QueuedSend, QueueStore } from "../domain/ports.ts";
+import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
+import type { CatalogModel, ModelCatalog } from "../models/catalog.ts";
+import type { ActiveRuns } from "./active.ts";
+import {
+  type Admission,
+  type AdmissionParts,
+  admit,
+  answersSame,
+  checkSend,
+  type Send,
+} from "./admission.ts";
+import type { AnswerJob } from "./answer.ts";
+import type { LiveRun } from "./live_run.ts";
+import type { Namer } from "./namer.ts";
+import type { SentMessage } from "./plan.ts";
+import { missingModel, type WaitingRuns } from "./waiting.ts";
+
+/** What sending needs. */
+export interface SendingParts extends AdmissionParts {
+  queue: QueueStore;
+  catalog: ModelCatalog;
+  namer: Namer;
+  /** True where other processes may use the same database. */
+  shared: boolean;
+  /** Models to ask where one does not answer, by id. */
+  fallbacks: Readonly<Record<string, string[]>>;
+}
+
+/** A message to be answered, as a request has it. */
+export interface SendRequest {
+  chat: Chat;
+  message: SentMessage;
+  model: string;
+  protocol: string;
+  thinking: boolean;
+  /** Tools that the client runs. */
+  tools: ToolDefinition[];
+  /** The JSON that the answer must be. */
+  output: OutputFormat | null;
+  busy: BusyPolicy;
+  keyed: KeyedSend | undefined;
+}
+
+/** How often a send that finds another run each time it looks is tried again. */
+const SEND_TRIES = 10;
+
+/** What sending asks of all runs. */
+export interface SendingHost {
+  active: ActiveRuns;
+  waiting: WaitingRuns;
+  /** Makes the answer of an admitted send. */
+  start(job: Omit<AnswerJob, "live">): LiveRun;
+  /** The run with that id, wherever it stands. */
+  find(ownerId: string, runId: string): Promise<LiveRun | undefined>;
+}
+
+/** Takes what is sent. */
+export class Sending {
+  readonly #parts: SendingParts;
+  readonly #host: SendingHost;
+  #closed = false;
+
+  constructor(parts: SendingParts, host: SendingHost) {
+    this.#parts = parts;
+    this.#host = host;
+  }
+
+  /** As `Runs.send` promises. */
+  async send(request: SendRequest): Promise<LiveRun> {
+    const model = await this.#parts.catalog.find(request.model);
+    if (!model) throw new AppError("bad_request", "Model not found");
+    for (let tries = 0; tries < SEND_TRIES; tries++) {
+      const repeated = request.keyed && await this.#repeated(request.chat, request.keyed);
+      if (repeated) return await this.#acknowledged(repeated);
+      if (this.#closed) throw shuttingDown();
+      const live = await this.#trySend(request, model);
+      if (live) return live;
+    }
+    throw busy(undefined);
+  }
+
+  /** Starts the message that waits longest, if the chat is free. */
+  async startNext(chatId: string): Promise<void> {
+    while (!this.#closed) {
+      const next = await this.#parts.queue.first(chatId);
+      if (!next) return;
+      try {
+        const admission = await this.#admitQueued(next);
+        if (admission.kind === "begun") this.#host.start(admission.job);
+        return;
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        // The chat has changed since it came: it must not hold up those behind it.
+        await this.#host.waiting.refuse(next.run, error);
+      }
+    }
+  }
+
+  /** Takes no new sends; what is on its way, or waits, may still be joined. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #admitQueued({ run, request }: QueuedSend): Promise<Admission> {
+    const model = await this.#parts.catalog.find(run.model) ?? missingModel(run.model);
+    const send = {
+      chat: { id: run.chatId, ownerId: run.ownerId },
+      ...request,
+      isFirst: false,
+      protocol: run.protocol,
+      model,
+      fallbacks: await this.#fallbacksOf(model),
+      keyed: undefined,
+      identity: run,
+    };
+    return await admit(send, this.#parts);
+  }
+
+  async #trySend(request: SendRequest, model: CatalogModel): Promise<LiveRun | undefined> {
+    const { chat } = request;
+    const send: Send = {
+      chat,
+      isFirst: chat.leafKey === null,
+      message: request.message,
+      model,
+      fallbacks: await this.#fallbacksOf(model),
+      protocol: request.protocol,
+      thinking: request.thinking,
+      tools: request.tools,
+      output: request.output,
+      keyed: request.keyed,
+    };
+    if (request.busy === "queue" && (await this.#host.waiting.list(chat)).length > 0) {
+      // Whoever comes later must not overtake what waits.
+      return await this.#joined(send) ?? await this.#enqueue(send);
+    }
+    const admission = await admit(send, this.#parts);
+    if (admission.kind === "busy") return await this.#whileBusy(send, admission, request.busy);
+    const live = this.#host.start(admission.job);
+    // The provider is on its way already while the disk takes the message.
+    await this.#parts.runs.durable();
+    this.#parts.namer.name(chat, admission.plan.prompt, model);
+    return live;
+  }
+
+  async #whileBusy(
+    send: Send,
+    { live }: Extract<Admission, { kind: "busy" }>,
+    policy: BusyPolicy,
+  ): Promise<LiveRun | undefined> {
+    const { chat, keyed } = send;
+    // It ended meanwhile: look again.
+    if (!live) return undefined;
+    const joined = await this.#joined(send);
+    if (joined) return joined;
+    // The send's own key was what was known.
+    if (keyed && await this.#parts.runs.keyed(chat.id, keyed.key)) return undefined;
+    if (policy === "queue") return await this.#enqueue(send);
+    if (policy === "reject") throw busy(live.run.id);
+    const isHere = this.#host.active.get(live.run.id) !== undefined;
+    const stopped = await this.#host.active.stop(chat.id, live.run.id);
+    // Another process's run is out of reach; one that is gone by now has ended by itself.
+    if (stopped === undefined && !isHere && this.#parts.shared) throw busy(live.run.id);
+    return undefined;
+  }
+
+  /** The run that answers this very message already, or will. */
+  async #joined({ chat, message, keyed }: Send): Promise<LiveRun | undefined> {
+    const { runs } = this.#parts;
+    const live = await runs.live(chat.ownerId, chat.id);
+    const isSame = live && await answersSame(live, message, this.#parts);
+    const run = isSame ? live.run : (await this.#host.waiting.same(chat, message))?.run;
+    if (!run) return undefined;
+    // Its key is now good for a run that another send began.
+    if (keyed && !await runs.keepKey(keyed, run)) return undefined;
+    const joined = await this.#host.find(chat.ownerId, run.id);
+    return joined && await this.#acknowledged(joined);
+  }
+
+  /** A repeat is told no sooner than the first that its message would survive a power cut. */
+  async #acknowledged(live: LiveRun): Promise<LiveRun> {
+    await this.#parts.runs.durable();
+    return live;
+  }
+
+  async #enqueue(send: Send): Promise<LiveRun | undefined> {
+    await checkSend(send, this.#parts);
+    const live = await this.#host.waiting.add(send);
+    // It may be free by now, and nobody else would notice.
+    if (live) await this.startNext(send.chat.id);
+    return live;
+  }
+
+  async #repeated(chat: Chat, { key, hash }: KeyedSend): Promise<LiveRun | undefined> {
+    const known = await this.#parts.runs.keyed(chat.id, key);
+    if (!known) return undefined;
+    if (known.hash !== hash) {
+      throw new AppError("unprocessable", "This Idempotency-Key came with another message", {
+        detail: "Send the same message again, or take a new key.",
+        validations: [{ field: "Idempotency-Key", detail: "Expected a key that is new" }],
+      });
+    }
+    const live = await this.#host.find(chat.ownerId, known.runId);
+    if (live) return live;
+    throw new AppError("conflict", "The message of this Idempotency-Key was taken back", {
+      detail: "It waited, and was removed before it was answered. Take a new key.",
+    });
+  }
+
+  async #fallbacksOf(model: CatalogModel): Promise<CatalogModel[]> {
+    const { catalog, fallbacks } = this.#parts;
+    const found = await Promise.all((fallbacks[model.id] ?? []).map((id) => catalog.find(id)));
+    return found.filter((model) => model !== undefined);
+  }
+}
+
+function busy(runId: string | undefined): AppError {
+  return new AppError("conflict", "The chat is busy", {
+    detail: runId === undefined
+      ? "Another run was answering. Send again."
+      : `Run ${runId} is answering. Wait for its end, stop it, or send with a busy policy.`,
+    ...(runId !== undefined && { headers: { "parley-run-id": runId } }),
+  });
+}
+
+function shuttingDown(): AppError {
+  return new AppError("unavailable", "Parley is shutting down", { retryAfter: 5 });
+}
+
+/** True for what would be refused each time it is tried. */
+function isRefusal(error: unknown): error is AppError {
+  return error instanceof AppError &&
+    ["bad_request", "conflict", "not_found", "unprocessable"].includes(error.code);
+}
