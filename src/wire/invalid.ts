@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { AppError, type Validation } from "../domain/errors.ts";
 
 /** What the seed's server says of a message that it cannot read. */
@@ -10,4 +11,19 @@ export function invalidMessage(validations: Validation[]): AppError {
     detail: `${first.field}: ${first.detail}`,
     validations,
   });
+}
+
+/**
+ * The value of a field as the schema has it.
+ * @throws {AppError} `bad_request` with each wrong field in it.
+ */
+export function parseField<T>(schema: z.ZodType<T>, value: unknown, field: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw invalidMessage(
+    parsed.error.issues.slice(0, 20).map(({ path, message }) => ({
+      field: [field, ...path].join("."),
+      detail: message,
+    })),
+  );
 }
