@@ -4,6 +4,7 @@ import type { Json } from "../../src/domain/json.ts";
 import { MODELS, type Scripted, startScripted } from "../kit/scripted.ts";
 import type { Step } from "../kit/provider/script.ts";
 import { assembleUi, assembleV4, UI_CLIENTS, type UiClient } from "./clients.ts";
+import { HALF_A_CALL } from "./half_a_call.ts";
 import { asShownByUi, asShownByV4 } from "./shown.ts";
 
 interface Scenario {
@@ -17,26 +18,6 @@ interface Scenario {
 }
 
 const WHERE = { name: "where", inputSchema: { type: "object" } };
-
-/** The beginning of a call, whose arguments never come to an end. */
-const HALF_A_CALL = {
-  raw: `data: ${
-    JSON.stringify({
-      id: "x",
-      choices: [{
-        index: 0,
-        delta: {
-          tool_calls: [{
-            index: 0,
-            id: "call_1",
-            type: "function",
-            function: { name: "where", arguments: '{"exact": tr' },
-          }],
-        },
-      }],
-    })
-  }\n\n`,
-};
 
 const SCENARIOS: Scenario[] = [
   {
@@ -165,6 +146,28 @@ Deno.test("live equals history: an answer that went on with a tool's result", as
   await t.step("ai@4", async () => {
     const { message } = await assembleV4(await stream("data"), answered.data);
     assertEquals(asShownByV4(message), asShownByV4((await history("data")).at(-1)));
+  });
+});
+
+Deno.test("live equals history: a run that failed before its first word leaves nothing to show", async (t) => {
+  await using scripted = await startScripted({ script: { steps: [{ cut: true }] } });
+  const { chat, run } = await play(scripted, { name: "", model: MODELS.compatible, steps: [] });
+  const history = await (await scripted.server.ask("GET", `/api/v2/chats/${chat}/messages`)).json();
+  assertEquals(history.map(({ role }: { role: string }) => role), ["user"]);
+  const stream = async (protocol: string) =>
+    await (await scripted.server.ask(
+      "GET",
+      `/api/v2/chats/${chat}/stream?run=${run}&protocol=${protocol}`,
+    )).bytes();
+  for (const client of Object.keys(UI_CLIENTS) as UiClient[]) {
+    await t.step(client, async () => {
+      const { message } = await assembleUi(client, await stream("ui"));
+      assertEquals(message["parts"], [{ type: "step-start" }]);
+    });
+  }
+  await t.step("ai@4", async () => {
+    const { message } = await assembleV4(await stream("data"));
+    assertEquals(message["parts"], [{ type: "step-start" }]);
   });
 });
 
