@@ -28,6 +28,7 @@ const textSchema = z.looseObject({
 });
 const reasoningSchema = z.looseObject({
   type: z.literal("reasoning"),
+  id: z.string().optional(),
   text: z.string(),
   state,
   providerMetadata,
@@ -55,6 +56,7 @@ const fileSchema = z.looseObject({
   providerMetadata,
 });
 
+const absent = z.undefined("Expected none in this state").optional();
 const call = {
   type: z.string(),
   toolName: z.string().optional(),
@@ -63,37 +65,48 @@ const call = {
   title: z.string().optional(),
   providerExecuted: z.boolean().optional(),
   callProviderMetadata: providerMetadata,
-  resultProviderMetadata: providerMetadata,
 };
-const approval = z.looseObject({
-  id: z.string(),
-  approved: z.boolean().optional(),
-  reason: z.string().optional(),
-});
-/** Strict in what each state has: a client that reads it again takes a call by its state. */
+const open = { ...call, output: absent, errorText: absent };
+const ended = { ...call, resultProviderMetadata: providerMetadata };
+
+const asked = z.looseObject({ id: z.string(), approved: absent, reason: absent });
+const answered = asked.extend({ approved: z.boolean(), reason: z.string().optional() });
+const granted = answered.extend({ approved: z.literal(true) }).optional();
+
+/**
+ * What each state has, as the newest client's own schema says: one that reads the message again takes
+ * a call by its state.
+ */
 const toolSchema = z.discriminatedUnion("state", [
-  z.looseObject({ ...call, state: z.literal("input-streaming") }),
-  z.looseObject({ ...call, state: z.literal("input-available") }),
-  z.looseObject({ ...call, state: z.literal("approval-requested"), approval }),
   z.looseObject({
-    ...call,
-    state: z.literal("approval-responded"),
-    approval: approval.extend({ approved: z.boolean() }),
+    ...open,
+    state: z.literal("input-streaming"),
+    rawInput: z.string().optional(),
+    approval: absent,
   }),
+  z.looseObject({ ...open, state: z.literal("input-available"), approval: absent }),
+  z.looseObject({ ...open, state: z.literal("approval-requested"), approval: asked }),
+  z.looseObject({ ...open, state: z.literal("approval-responded"), approval: answered }),
   z.looseObject({
-    ...call,
+    ...ended,
     state: z.literal("output-available"),
     output: json.optional(),
+    errorText: absent,
     preliminary: z.boolean().optional(),
-    approval: approval.optional(),
+    approval: granted,
   }),
   z.looseObject({
-    ...call,
+    ...ended,
     state: z.literal("output-error"),
+    output: absent,
     errorText: z.string(),
-    approval: approval.optional(),
+    approval: granted,
   }),
-  z.looseObject({ ...call, state: z.literal("output-denied"), approval: approval.optional() }),
+  z.looseObject({
+    ...open,
+    state: z.literal("output-denied"),
+    approval: answered.extend({ approved: z.literal(false) }),
+  }),
 ]);
 
 /**

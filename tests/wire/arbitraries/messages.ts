@@ -186,7 +186,9 @@ const callOptions = {
   "providerExecuted?": fc.boolean(),
   "callProviderMetadata?": notes,
 };
-const approval = object({ id: name, approved: fc.boolean(), "reason?": text });
+const approval = (approved: fc.Arbitrary<boolean>) =>
+  object({ id: name, approved, "reason?": text });
+const granted = { "approval?": approval(fc.constant(true)) };
 const uiCall = fc.oneof(
   object({ state: is("input-streaming"), "input?": json, "rawInput?": text, ...callOptions }),
   object({ state: is("input-available"), input: json, ...callOptions }),
@@ -196,17 +198,28 @@ const uiCall = fc.oneof(
     approval: object({ id: name }),
     ...callOptions,
   }),
-  object({ state: is("approval-responded"), input: json, approval, ...callOptions }),
-  object({ state: is("output-denied"), input: json, "approval?": approval, ...callOptions }),
+  object({
+    state: is("approval-responded"),
+    input: json,
+    approval: approval(fc.boolean()),
+    ...callOptions,
+  }),
+  object({
+    state: is("output-denied"),
+    input: json,
+    approval: approval(fc.constant(false)),
+    ...callOptions,
+  }),
   object({
     state: is("output-available"),
     input: json,
     output: json,
     "preliminary?": fc.boolean(),
     "resultProviderMetadata?": notes,
+    ...granted,
     ...callOptions,
   }),
-  object({ state: is("output-error"), input: json, errorText: text, ...callOptions }),
+  object({ state: is("output-error"), input: json, errorText: text, ...granted, ...callOptions }),
 );
 const uiTool = fc.tuple(uiCall, toolName, fc.boolean()).map(([call, toolName, dynamic]) =>
   dynamic ? { type: "dynamic-tool", toolName, ...call } : { type: `tool-${toolName}`, ...call }
