@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { AppError, type Validation } from "../domain/errors.ts";
+import { validate } from "./validate.ts";
 
 /** What the seed's server says of a message that it cannot read. */
 export const DECODE_FAILURE = "Failed to decode chat message";
@@ -18,10 +19,10 @@ export function invalidMessage(validations: Validation[]): AppError {
  * @throws {AppError} `bad_request` with each wrong field in it.
  */
 export function parseField<T>(schema: z.ZodType<T>, value: unknown, field: string): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  const validated = validate(schema, value);
+  if ("data" in validated) return validated.data;
   throw invalidMessage(
-    parsed.error.issues.slice(0, 20).map(({ path, message }) => ({
+    validated.issues.map(({ path, message }) => ({
       field: [field, ...path].join("."),
       detail: message,
     })),

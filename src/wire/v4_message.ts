@@ -157,7 +157,7 @@ function renderReasoning(part: ReasoningPart): V4Part[] {
 
 function renderSource(part: SourceUrlPart): V4Source {
   const { type: _, sourceId, v4Beside: __, ...rest } = part as SourceUrlPart & Beside;
-  return { sourceType: "url", id: sourceId, ...rest };
+  return { ...rest, sourceType: "url", id: sourceId };
 }
 
 /**
@@ -192,8 +192,9 @@ function renderTool(part: ToolPart, step: number): V4Part {
 
 function invocation(part: ToolPart, step: number): V4ToolInvocation {
   const { toolCallId } = part;
+  const { result: _, ...others } = othersOf(part);
   const call = {
-    ...othersOf(part),
+    ...others,
     step,
     toolCallId,
     toolName: toolNameOf(part),
@@ -220,14 +221,13 @@ function invocation(part: ToolPart, step: number): V4ToolInvocation {
 const DENIED = "The tool call was denied.";
 
 function renderAttachments(parts: Part[]): V4Attachment[] {
-  return parts.flatMap((part) =>
-    part.type === "file"
-      ? [{
-        ...othersOf(part),
-        ...(part.filename !== undefined && { name: part.filename }),
-        contentType: part.mediaType,
-        url: part.url,
-      }]
-      : []
-  );
+  return parts.filter((part) => part.type === "file").map((part) => {
+    const { name: _, contentType: __, ...others } = othersOf(part);
+    return {
+      ...others,
+      ...(part.filename !== undefined && { name: part.filename }),
+      contentType: part.mediaType,
+      url: part.url,
+    };
+  });
 }

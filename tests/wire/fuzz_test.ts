@@ -123,7 +123,8 @@ function isOwnFile(part: Part): boolean {
 function checkParts(parts: readonly unknown[]): void {
   for (const part of parts as { type?: unknown; toolInvocation?: { toolName?: unknown } }[]) {
     assert(typeof part?.type === "string");
-    if (part.type === "tool-invocation" && "toolInvocation" in part) {
+    // AI SDK 5 and later have the name in the type.
+    if (part.type === "tool-invocation" && !("toolCallId" in part)) {
       assert(typeof part.toolInvocation?.toolName === "string");
     }
   }

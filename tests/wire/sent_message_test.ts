@@ -49,6 +49,14 @@ for (const [part, field] of REFUSED) {
   });
 }
 
+Deno.test("a field is refused whose length cannot be compared", () => {
+  for (const length of [{ toString: 1, valueOf: 1 }, [{ toString: true }]]) {
+    const message = { id: { length }, role: "user", content: "Hello", metadata: { length: 1 } };
+    const error = assertThrows(() => decodeMessage(message, { chars: 100 })) as AppError;
+    assertEquals(error.validations?.map(({ field }) => field), ["message.id"]);
+  }
+});
+
 /** States of calls that Parley itself never makes, and what each form shows of them. */
 const APPROVALS: [part: Record<string, unknown>, v4: object, said: object][] = [
   [
