@@ -148,6 +148,16 @@ Deno.test("AI SDK 4 goes on with an answer as the history does", async () => {
   );
 });
 
+Deno.test("an answer that has ended, however it did, has nothing open", () => {
+  fc.assert(
+    fc.property(anyRun, (run) => {
+      const states = messageOf(run).parts.map((part) => "state" in part && part.state);
+      assert(!states.some((state) => state === "streaming" || state === "input-streaming"));
+    }),
+    RUNS,
+  );
+});
+
 /** An error on the stream is an error in the client, and nothing else is. */
 function checkEnd({ error }: Assembled, { events }: ArbitraryRun): void {
   const last = events.at(-1);

@@ -97,6 +97,17 @@ Deno.test("a tool of the name `invocation` is told from a call in AI SDK 4's for
   ]);
 });
 
+Deno.test("an unknown key is not taken for a word of AI SDK 4", () => {
+  const file = { type: "file", mediaType: "image/png", url: "https://e.example/a.png" };
+  const { parts } = decodeMessage(
+    { role: "user", parts: [{ ...file, name: {}, contentType: 1, note: 2 }] },
+    { chars: 100 },
+  );
+  assertEquals(toV4({ ...answer(parts), role: "user" }).experimental_attachments, [
+    { contentType: "image/png", url: "https://e.example/a.png", note: 2 } as never,
+  ]);
+});
+
 function decodeAnswer(parts: object[]): Part[] {
   return decodeMessage({ id: "a", role: "assistant", parts }, { chars: 100 }).parts;
 }
