@@ -197,7 +197,11 @@ export function assertKept(
     assertEquals(part.toolName, tool.name);
     const input = typeof part.input === "string" ? part.input : JSON.stringify(part.input);
     assert(tool.args || input.startsWith(tool.text), `${input} does not begin with ${tool.text}`);
-    if (tool.args) assertEquals(toolArgs(part.input), tool.args);
-    if ("result" in tool) assertEquals(part.output, tool.result as typeof part.output);
+    const failed = part.state === "output-error";
+    // Arguments that never were whole are shown as none.
+    const args = failed && typeof part.input === "string" ? {} : toolArgs(part.input);
+    if (tool.args) assertEquals(args, tool.args);
+    const result = failed ? { error: part.errorText } : part.output;
+    if ("result" in tool) assertEquals(result, tool.result as typeof result);
   }
 }
