@@ -1,6 +1,12 @@
 import type { RunEvent } from "./event.ts";
 import type { Json } from "./json.ts";
-import type { Part, ReasoningPart, TextPart, ToolPart } from "./message.ts";
+import {
+  type Part,
+  type ReasoningPart,
+  type TextPart,
+  toolNameOf,
+  type ToolPart,
+} from "./message.ts";
 
 /**
  * Builds an answer's parts from a run's events, one event at a time. The same code serves a live
@@ -10,7 +16,7 @@ export class Assembly {
   readonly #parts: Part[];
   readonly #texts = new Map<string, TextPart>();
   readonly #reasonings = new Map<string, ReasoningPart>();
-  readonly #tools = new Map<string, { part: ToolPart; inputText: string }>();
+  readonly #tools = new Map<string, OpenTool>();
 
   /** Begins with the parts of an answer that is continued, if there are any. */
   constructor(before: readonly Part[] = []) {
@@ -94,29 +100,25 @@ export class Assembly {
   }
 
   /**
-   * The parts so far. With `ended`, blocks that were cut off are closed as they are: text keeps what
-   * arrived, a tool call without its whole input keeps the text of it.
+   * The parts so far. With `ended`, blocks that are still open are closed, as by `closing`. An empty
+   * text stays, since it does in clients.
    */
   parts(options: { ended: boolean }): Part[] {
-    if (!options.ended) return structuredClone(this.#parts);
-    for (const part of this.#parts) {
-      if (part.type === "text" || part.type === "reasoning") part.state = "done";
-    }
-    for (const { part, inputText } of this.#tools.values()) {
-      if (part.state === "input-streaming") {
-        part.state = "output-error";
-        part.input = inputText;
-        part.errorText = "The run ended before the tool call was complete.";
-      }
-    }
-    return structuredClone(this.#parts.filter((part) => !isEmptyText(part)));
+    if (options.ended) this.closing().forEach((event) => this.apply(event));
+    return structuredClone(this.#parts);
   }
 
-  /** The events that close the blocks that are open, so that a client's parts are as stored. */
+  /**
+   * The events that close the blocks that are open, so that a client's parts are as stored: text keeps
+   * what arrived, and a tool call without its whole input has failed. Left open, it would look in
+   * clients as if it were still to come.
+   */
   closing(): RunEvent[] {
     return [
       ...openIds(this.#reasonings).map((id) => ({ type: "reasoning-end" as const, id })),
       ...openIds(this.#texts).map((id) => ({ type: "text-end" as const, id })),
+      ...[...this.#tools.values()].filter(({ part }) => part.state === "input-streaming")
+        .map(cutOff),
     ];
   }
 
@@ -145,6 +147,12 @@ export class Assembly {
   }
 }
 
+/** A tool call with the text of its input so far. */
+interface OpenTool {
+  part: ToolPart;
+  inputText: string;
+}
+
 type ToolOpening = Extract<
   RunEvent,
   { type: "tool-input-start" | "tool-input" | "tool-input-error" }
@@ -157,7 +165,8 @@ function finish(
   if (!part) return;
   part.state = "done";
   if (event.providerMetadata) {
-    part.providerMetadata = { ...part.providerMetadata, ...event.providerMetadata };
+    // In place of what the block began with, as clients have it.
+    part.providerMetadata = event.providerMetadata;
   }
 }
 
@@ -165,8 +174,16 @@ function openIds(blocks: ReadonlyMap<string, TextPart | ReasoningPart>): string[
   return [...blocks].flatMap(([id, { state }]) => state === "streaming" ? [id] : []);
 }
 
-function isEmptyText(part: Part): boolean {
-  return part.type === "text" && part.text === "";
+function cutOff({ part, inputText }: OpenTool): RunEvent {
+  return {
+    type: "tool-input-error",
+    toolCallId: part.toolCallId,
+    toolName: toolNameOf(part),
+    input: inputText,
+    errorText: "The run ended before the tool call was complete.",
+    ...(part.providerExecuted && { providerExecuted: true }),
+    ...(part.type !== "dynamic-tool" && { declared: true }),
+  };
 }
 
 /** The parts that a whole log adds up to, behind those of an answer that it continues. */

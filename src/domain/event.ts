@@ -91,7 +91,14 @@ export type RunEvent =
     messageUsage?: Usage;
     model: string;
   }
-  | { type: "error"; failure: RunFailure; usage: Usage };
+  | {
+    type: "error";
+    failure: RunFailure;
+    usage: Usage;
+    messageUsage?: Usage;
+    /** Missing where the run could not be stored: then nothing certain is known of the message. */
+    model?: string;
+  };
 
 /** An event with its place in the run's log: 1 for the first, then without gaps. */
 export interface LoggedEvent {

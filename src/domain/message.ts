@@ -7,7 +7,7 @@ export type Role = "system" | "user" | "assistant";
 
 /**
  * One part of a message: the AI SDK 5+ `UIMessage` part, which every protocol's form is rendered
- * from. Parts of unknown type are kept as they came.
+ * from. Parts of unknown type are kept as they came, and so are unknown keys of any part.
  */
 export type Part =
   | TextPart
@@ -41,13 +41,25 @@ export interface ToolPart {
   type: "dynamic-tool" | `tool-${string}`;
   toolName?: string;
   toolCallId: string;
-  state: "input-streaming" | "input-available" | "output-available" | "output-error";
+  state: ToolState;
   input?: Json;
   output?: Json;
   errorText?: string;
   providerExecuted?: boolean;
   callProviderMetadata?: ProviderMetadata;
+  /** What the user was asked about the call, and said. */
+  approval?: { id: string; approved?: boolean; reason?: string };
 }
+
+/** How far a tool call has come. Parley's own tools need no approval; a client's may. */
+export type ToolState =
+  | "input-streaming"
+  | "input-available"
+  | "approval-requested"
+  | "approval-responded"
+  | "output-available"
+  | "output-error"
+  | "output-denied";
 
 export interface SourceUrlPart {
   type: "source-url";
@@ -109,9 +121,21 @@ export function isToolPart(part: Part): part is ToolPart {
   return part.type === "dynamic-tool" || part.type.startsWith("tool-");
 }
 
+/** True for a part that is kept whole. Its type tells: a part of any type may have a key `value`. */
+export function isUnknownPart(part: Part): part is UnknownPart {
+  return part.type.startsWith("data-") || part.type.startsWith("unknown-");
+}
+
 /** The name of the tool that was called. */
 export function toolNameOf({ type, toolName }: ToolPart): string {
   return toolName ?? type.slice("tool-".length);
+}
+
+/** True where there is anything to show: not for an answer that ended before its first word. */
+export function saysAnything(parts: readonly Part[]): boolean {
+  return parts.some((part) =>
+    part.type !== "step-start" && !(part.type === "text" && part.text === "")
+  );
 }
 
 /** The text of a message: its text parts, joined. */

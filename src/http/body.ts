@@ -1,6 +1,7 @@
 /** Reads request bodies within bounds. */
 import type { z } from "zod";
 import { AppError, type Validation } from "../domain/errors.ts";
+import { validate } from "../wire/validate.ts";
 
 /** How deep a JSON body may be nested. */
 const MAX_DEPTH = 64;
@@ -41,9 +42,9 @@ export async function readJson(
  * @throws {AppError} `bad_request` with each wrong field.
  */
 export function parseWith<T>(schema: z.ZodType<T>, value: unknown, failure: string): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const validations = parsed.error.issues.slice(0, 20).map((issue): Validation => ({
+  const validated = validate(schema, value);
+  if ("data" in validated) return validated.data;
+  const validations = validated.issues.map((issue): Validation => ({
     field: fieldName(issue.path),
     detail: issue.message,
   }));

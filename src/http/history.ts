@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { assemble } from "../domain/assembly.ts";
 import type { Chat } from "../domain/chat.ts";
-import type { Json } from "../domain/json.ts";
+import type { JsonObject } from "../domain/json.ts";
 import type { Message } from "../domain/message.ts";
 import type { StoredMessage } from "../domain/ports.ts";
 import type { LiveRun } from "../runs/live_run.ts";
@@ -32,24 +32,29 @@ export async function readHistory(
   // An answer that is continued is stored up to there, and as live as one that begins.
   const done = run ? listed.filter(({ id }) => id !== run.identity.messageId) : listed;
   const shown = run && include === "live" ? [...done, await liveMessage(run, listed)] : done;
-  const render = protocol === "ui" ? toUi : toV4;
-  return shown.map((message) => render(withSiblings(message, siblings)));
+  return shown.map((message) => {
+    const metadata = { ...message.metadata, ...siblingsOf(message, siblings, protocol) };
+    return protocol === "ui" ? toUi({ ...message, metadata }) : toV4({ ...message, metadata });
+  });
 }
 
-/** A message tells which others stand in its place: by their keys, each a branch. */
-function withSiblings(message: Message, siblings: Map<string, string[]>): Message {
-  const keys = "key" in message ? siblings.get((message as StoredMessage).key) : undefined;
-  if (!keys) return message;
-  const branches = { key: (message as StoredMessage).key, siblings: keys };
-  const annotations = message.metadata["annotations"];
-  return {
-    ...message,
-    metadata: {
-      ...message.metadata,
-      branches,
-      annotations: [...Array.isArray(annotations) ? annotations : [], { branches }] as Json[],
-    },
-  };
+/**
+ * Which other messages stand in a message's place: by their keys, each a branch. AI SDK 4 has no
+ * metadata, so there it is the last annotation; 5 and later also have what a client of 4 annotated,
+ * for it belongs to the message and has no other place.
+ */
+function siblingsOf(
+  message: Message,
+  siblings: Map<string, string[]>,
+  protocol: Protocol,
+): JsonObject {
+  const { key } = message as Partial<StoredMessage>;
+  const keys = key === undefined ? undefined : siblings.get(key);
+  if (key === undefined || !keys) return {};
+  const branches = { key, siblings: keys };
+  if (protocol === "ui") return { branches };
+  const { annotations } = message.metadata;
+  return { annotations: [...Array.isArray(annotations) ? annotations : [], { branches }] };
 }
 
 async function liveMessage(run: LiveRun, listed: StoredMessage[]): Promise<Message> {

@@ -223,7 +223,7 @@ export const failureSchema = z.object({
     .meta({ description: "The fields of the request that were refused." }),
 }).meta({ id: "Response" });
 
-const toolInvocationSchema = z.object({
+const toolInvocationSchema = z.looseObject({
   state: z.enum(["partial-call", "call", "result"]),
   step: z.int().min(0).meta({ description: "In which step of the answer, from 0." }),
   toolCallId: z.string(),
@@ -232,14 +232,18 @@ const toolInvocationSchema = z.object({
   result: z.unknown().optional().meta({ description: "With the state `result`." }),
 }).meta({ id: "ToolInvocation" });
 
-const attachmentSchema = z.object({
+const attachmentSchema = z.looseObject({
   name: z.string().optional(),
   contentType: z.string().optional(),
   url: z.string(),
 }).meta({ id: "Attachment" });
 
-const partSchema = z.object({
-  type: z.enum(["text", "reasoning", "tool-invocation", "source", "file", "step-start"]),
+const partSchema = z.looseObject({
+  type: z.string().meta({
+    description:
+      "`text`, `reasoning`, `tool-invocation`, `source`, `file` or `step-start`; a part " +
+      "of any other type is a client's own and as it came.",
+  }),
   text: z.string().optional().meta({ description: "Of a `text`." }),
   reasoning: z.string().optional().meta({ description: "Of a `reasoning`." }),
   details: z.array(z.object({
@@ -249,11 +253,12 @@ const partSchema = z.object({
     data: z.string().optional(),
   })).optional().meta({ description: "Of a `reasoning`, with the provider's signatures." }),
   toolInvocation: toolInvocationSchema.optional().meta({ description: "Of a `tool-invocation`." }),
-  source: z.object({
+  source: z.looseObject({
     sourceType: z.literal("url"),
     id: z.string(),
     url: z.string(),
     title: z.string().optional(),
+    providerMetadata: jsonObject.optional(),
   }).optional().meta({ description: "Of a `source`." }),
   mimeType: z.string().optional().meta({ description: "Of a `file`." }),
   data: z.string().optional().meta({ description: "Of a `file`: its bytes in base64." }),

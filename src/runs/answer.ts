@@ -2,7 +2,7 @@ import { Assembly } from "../domain/assembly.ts";
 import type { Attempt } from "../domain/attempt.ts";
 import { RunError, type RunFailure } from "../domain/errors.ts";
 import type { FinishReason, RunEvent } from "../domain/event.ts";
-import { type MessageStatus, messageText } from "../domain/message.ts";
+import { type MessageStatus, messageText, saysAnything } from "../domain/message.ts";
 import type { RunEnding, RunRecord, StoredMessage } from "../domain/ports.ts";
 import { endOf } from "../domain/run.ts";
 import { addUsage, type Usage } from "../domain/usage.ts";
@@ -115,16 +115,19 @@ function endEvents(
   { record, before }: AnswerJob,
   { state, finishReason, usage, failure }: AnswerEnd,
 ): RunEvent[] {
-  if (failure) return [{ type: "error", failure, usage }];
+  const making = {
+    usage,
+    ...(before?.usage && { messageUsage: addUsage(before.usage, usage) }),
+    model: record.model,
+  };
+  if (failure) return [{ type: "error", failure, ...making }];
   return [
     { type: "step-finish", finishReason, usage },
     {
       type: "finish",
       state: state as Exclude<MessageStatus, "failed">,
       finishReason,
-      usage,
-      ...(before?.usage && { messageUsage: addUsage(before.usage, usage) }),
-      model: record.model,
+      ...making,
     },
   ];
 }
@@ -138,13 +141,12 @@ function endingOf(
 ): RunEnding {
   const end = attempts.end(state, failure, usage);
   const answer = assembly.parts({ ended: true });
-  const said = answer.some((part) => part.type !== "step-start");
   return {
     run: record,
     state,
     failure,
     endedAt: end.endedAt,
-    message: said || state === "completed"
+    message: saysAnything(answer) || state === "completed"
       ? {
         key: before?.key ?? ids.uuid(),
         parentKey: before ? before.parentKey : record.promptKey,

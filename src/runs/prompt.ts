@@ -125,6 +125,11 @@ function toolOutput(part: ToolPart): LanguageModelV4ToolResultOutput {
       return typeof part.output === "string"
         ? { type: "text", value: part.output }
         : { type: "json", value: part.output ?? null };
+    case "output-denied":
+      return {
+        type: "execution-denied",
+        ...(part.approval?.reason !== undefined && { reason: part.approval.reason }),
+      };
     case "output-error":
       return { type: "error-text", value: part.errorText ?? "The tool failed." };
     default:

@@ -1,6 +1,6 @@
-import { assemble } from "../domain/assembly.ts";
+import { assemble, Assembly } from "../domain/assembly.ts";
 import type { RunEvent } from "../domain/event.ts";
-import { messageText } from "../domain/message.ts";
+import { messageText, saysAnything } from "../domain/message.ts";
 import type { InterruptPolicy } from "../domain/policies.ts";
 import type { FoundRun, Ledger, RunStore } from "../domain/ports.ts";
 import { endOf } from "../domain/run.ts";
@@ -54,21 +54,24 @@ async function interrupt(
 ): Promise<void> {
   const leaf = (await messages.history(run.ownerId, run.chatId)).at(-1);
   const before = leaf?.id === run.messageId ? leaf : undefined;
-  const parts = assemble(events, { ended: true, before: before?.parts });
+  const assembly = new Assembly(before?.parts);
+  for (const event of events) assembly.apply(event);
   const usage = usageOf(events);
   const state = endOf("interrupt") as "interrupted";
   const end: RunEvent[] = [
+    ...assembly.closing(),
     ...(events.length > 0
       ? [{ type: "step-finish" as const, finishReason: "other" as const, usage }]
       : []),
     { type: "finish", state, finishReason: "other", usage, model: run.model },
   ];
+  const parts = assembly.parts({ ended: true });
   await runs.append([{ runId: run.id, first: lastSeq + 1, events: end }], [{
     run,
     state,
     failure: null,
     endedAt: clock.now(),
-    message: parts.some((part) => part.type !== "step-start")
+    message: saysAnything(parts)
       ? {
         key: before?.key ?? ids.uuid(),
         parentKey: before ? before.parentKey : run.promptKey,

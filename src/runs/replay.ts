@@ -150,7 +150,8 @@ function toolEvents(
     type: "tool-input",
     toolCallId,
     toolName,
-    input: part.input ?? {},
+    input: part.input === undefined ? {} : part.input,
+    ...(part.callProviderMetadata && { providerMetadata: part.callProviderMetadata }),
     ...executed,
     ...declared,
   };

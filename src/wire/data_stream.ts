@@ -20,10 +20,11 @@ export const dataStream: WireEncoder = {
 
 function encodeEvent(event: RunEvent): string {
   switch (event.type) {
+    // An empty piece would open a part that the history does not have.
     case "text-delta":
-      return `0:${JSON.stringify(event.text)}\n`;
+      return event.text === "" ? "" : `0:${JSON.stringify(event.text)}\n`;
     case "reasoning-delta":
-      return `g:${JSON.stringify(event.text)}\n`;
+      return event.text === "" ? "" : `g:${JSON.stringify(event.text)}\n`;
     case "step-start":
       return line("f", { messageId: event.messageId });
     case "step-finish":

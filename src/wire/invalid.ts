@@ -1,4 +1,6 @@
+import type { z } from "zod";
 import { AppError, type Validation } from "../domain/errors.ts";
+import { validate } from "./validate.ts";
 
 /** What the seed's server says of a message that it cannot read. */
 export const DECODE_FAILURE = "Failed to decode chat message";
@@ -10,4 +12,19 @@ export function invalidMessage(validations: Validation[]): AppError {
     detail: `${first.field}: ${first.detail}`,
     validations,
   });
+}
+
+/**
+ * The value of a field as the schema has it.
+ * @throws {AppError} `bad_request` with each wrong field in it.
+ */
+export function parseField<T>(schema: z.ZodType<T>, value: unknown, field: string): T {
+  const validated = validate(schema, value);
+  if ("data" in validated) return validated.data;
+  throw invalidMessage(
+    validated.issues.map(({ path, message }) => ({
+      field: [field, ...path].join("."),
+      detail: message,
+    })),
+  );
 }

@@ -1,76 +1,113 @@
-/** Parts of messages in the forms of all AI SDK generations, to the neutral form. */
+/**
+ * Parts of messages in the forms of all AI SDK generations, to the neutral form. Unknown keys are
+ * kept: the size of a request bounds them, and no model is ever sent one.
+ */
 import { z } from "zod";
 import { fileIdOf } from "../domain/file.ts";
 import type { Json, JsonObject } from "../domain/json.ts";
-import type { FilePart, Part, ReasoningPart, ToolPart } from "../domain/message.ts";
-import { invalidMessage } from "./invalid.ts";
+import type { FilePart, Part, ToolPart } from "../domain/message.ts";
+import { invalidMessage, parseField } from "./invalid.ts";
+import {
+  fromV4File,
+  fromV4Reasoning,
+  fromV4Source,
+  fromV4Tool,
+  type SentPart,
+} from "./v4_parts.ts";
 
 const json = z.custom<Json>();
-const metadata = z.custom<NonNullable<ReasoningPart["providerMetadata"]>>(
-  (value) => typeof value === "object" && value !== null,
-).optional();
+const providerMetadata = z.record(z.string(), z.record(z.string(), json)).optional();
 const state = z.enum(["streaming", "done"]).optional();
 
-const textSchema = z.object({
+const textSchema = z.looseObject({
   type: z.literal("text"),
   // Go's encoder leaves an empty text out.
   text: z.string().default(""),
   state,
-  providerMetadata: metadata,
+  providerMetadata,
 });
-const reasoningSchema = z.object({
+const reasoningSchema = z.looseObject({
   type: z.literal("reasoning"),
+  id: z.string().optional(),
   text: z.string(),
   state,
-  providerMetadata: metadata,
-});
-const v4ReasoningSchema = z.object({
-  reasoning: z.string(),
-  details: z.array(z.union([
-    z.object({ type: z.literal("text"), text: z.string(), signature: z.string().optional() }),
-    z.object({ type: z.literal("redacted"), data: z.string() }),
-  ])).optional(),
-});
-const toolSchema = z.looseObject({
-  toolName: z.string().optional(),
-  toolCallId: z.string().min(1),
-  state: z.string(),
-  input: json.optional(),
-  output: json.optional(),
-  errorText: z.string().optional(),
-});
-const v4ToolSchema = z.object({
-  toolInvocation: z.object({
-    state: z.enum(["partial-call", "call", "result"]),
-    toolCallId: z.string().min(1),
-    toolName: z.string(),
-    args: json.optional(),
-    result: json.optional(),
-  }),
+  providerMetadata,
 });
 const sourceUrlSchema = z.looseObject({
+  type: z.literal("source-url"),
   sourceId: z.string(),
   url: z.string(),
   title: z.string().optional(),
-});
-const v4SourceSchema = z.object({
-  source: z.looseObject({ id: z.string(), url: z.string(), title: z.string().optional() }),
+  providerMetadata,
 });
 const documentSchema = z.looseObject({
+  type: z.literal("source-document"),
   sourceId: z.string(),
   mediaType: z.string(),
   title: z.string(),
+  filename: z.string().optional(),
+  providerMetadata,
 });
-const v4FileSchema = z.object({ mimeType: z.string(), data: z.string() });
-const fileSchema = z.object({
+const fileSchema = z.looseObject({
+  type: z.literal("file"),
   mediaType: z.string(),
   url: z.string(),
   filename: z.string().optional(),
-  providerMetadata: metadata,
+  providerMetadata,
 });
 
-/** A part as a client sent it, whatever its type. */
-export type SentPart = { type: string } & Record<string, unknown>;
+const absent = z.undefined("Expected none in this state").optional();
+const call = {
+  type: z.string(),
+  toolName: z.string().optional(),
+  toolCallId: z.string().min(1),
+  input: json.optional(),
+  title: z.string().optional(),
+  providerExecuted: z.boolean().optional(),
+  callProviderMetadata: providerMetadata,
+};
+const open = { ...call, output: absent, errorText: absent };
+const ended = { ...call, resultProviderMetadata: providerMetadata };
+
+const asked = z.looseObject({ id: z.string(), approved: absent, reason: absent });
+const answered = asked.extend({ approved: z.boolean(), reason: z.string().optional() });
+const granted = answered.extend({ approved: z.literal(true) }).optional();
+
+/**
+ * What each state has, as the newest client's own schema says: one that reads the message again takes
+ * a call by its state.
+ */
+const toolSchema = z.discriminatedUnion("state", [
+  z.looseObject({
+    ...open,
+    state: z.literal("input-streaming"),
+    rawInput: z.string().optional(),
+    approval: absent,
+  }),
+  z.looseObject({ ...open, state: z.literal("input-available"), approval: absent }),
+  z.looseObject({ ...open, state: z.literal("approval-requested"), approval: asked }),
+  z.looseObject({ ...open, state: z.literal("approval-responded"), approval: answered }),
+  z.looseObject({
+    ...ended,
+    state: z.literal("output-available"),
+    output: json.optional(),
+    errorText: absent,
+    preliminary: z.boolean().optional(),
+    approval: granted,
+  }),
+  z.looseObject({
+    ...ended,
+    state: z.literal("output-error"),
+    output: absent,
+    errorText: z.string(),
+    approval: granted,
+  }),
+  z.looseObject({
+    ...open,
+    state: z.literal("output-denied"),
+    approval: answered.extend({ approved: z.literal(false) }),
+  }),
+]);
 
 /**
  * The part in the neutral form: several where one held several. A part of unknown type is kept whole.
@@ -79,81 +116,45 @@ export type SentPart = { type: string } & Record<string, unknown>;
 export function decodePart(part: SentPart, field: string): Part[] {
   switch (part.type) {
     case "text":
-      return [parse(textSchema, part, field) as Part];
+      return [parseField(textSchema, part, field) as Part];
     case "reasoning":
-      return "text" in part
-        ? [parse(reasoningSchema, part, field) as Part]
-        : fromV4Reasoning(parse(v4ReasoningSchema, part, field));
+      return ("text" in part ? [part] : fromV4Reasoning(part, field))
+        .map((block) => parseField(reasoningSchema, block, field) as Part);
     case "step-start":
-      return [{ type: "step-start" }];
+      return [part as unknown as Part];
     case "file":
-      return [decodeFile(part, field)];
-    case "tool-invocation":
-      return [fromV4Tool(parse(v4ToolSchema, part, field).toolInvocation)];
-    case "source": {
-      const { id, url, title } = parse(v4SourceSchema, part, field).source;
-      return [{ type: "source-url", sourceId: id, url, ...(title !== undefined && { title }) }];
-    }
+      return [decodeFile("mediaType" in part ? part : fromV4File(part, field), field)];
+    case "source":
+      return [parseField(sourceUrlSchema, fromV4Source(part, field), field) as Part];
     case "source-url":
-      return [parse(sourceUrlSchema, part, field) as unknown as Part];
+      return [parseField(sourceUrlSchema, part, field) as Part];
     case "source-document":
-      return [parse(documentSchema, part, field) as unknown as Part];
+      return [parseField(documentSchema, part, field) as Part];
+    case "tool-invocation":
+      // A tool of this name has the same type in the form of AI SDK 5 and later.
+      return [decodeTool("state" in part ? part : fromV4Tool(part, field), field)];
     default:
-      if (part.type === "dynamic-tool" || part.type.startsWith("tool-")) {
-        return [parse(toolSchema, part, field) as unknown as Part];
-      }
-      return [{
-        type: part.type.startsWith("data-")
-          ? part.type as `data-${string}`
-          : `unknown-${part.type}`,
-        value: part as JsonObject,
-      }];
+      return [
+        part.type === "dynamic-tool" || part.type.startsWith("tool-")
+          ? decodeTool(part, field)
+          : unknownPart(part),
+      ];
   }
 }
 
-function fromV4Reasoning({ reasoning, details }: z.infer<typeof v4ReasoningSchema>): Part[] {
-  const blocks = details?.length ? details : [{ type: "text" as const, text: reasoning }];
-  return blocks.map((detail): ReasoningPart =>
-    detail.type === "redacted"
-      ? {
-        type: "reasoning",
-        text: "",
-        providerMetadata: { anthropic: { redactedData: detail.data } },
-      }
-      : {
-        type: "reasoning",
-        text: detail.text,
-        ...("signature" in detail && detail.signature !== undefined &&
-          { providerMetadata: { anthropic: { signature: detail.signature } } }),
-      }
-  );
-}
-
-type V4Call = z.infer<typeof v4ToolSchema>["toolInvocation"];
-
-function fromV4Tool({ state, toolCallId, toolName, args, result }: V4Call): ToolPart {
-  const call = {
-    type: "dynamic-tool" as const,
-    toolName,
-    toolCallId,
-    ...(args !== undefined && { input: args }),
+function unknownPart(part: SentPart): Part {
+  return {
+    type: part.type.startsWith("data-") ? part.type as `data-${string}` : `unknown-${part.type}`,
+    value: part as JsonObject,
   };
-  switch (state) {
-    case "partial-call":
-      return { ...call, state: "input-streaming" };
-    case "call":
-      return { ...call, state: "input-available" };
-    case "result":
-      return { ...call, state: "output-available", output: result ?? null };
-  }
 }
 
-function decodeFile(part: SentPart, field: string): FilePart {
-  if ("mimeType" in part) {
-    const { mimeType, data } = parse(v4FileSchema, part, field);
-    return filePart({ mediaType: mimeType, url: `data:${mimeType};base64,${data}` }, field);
+function decodeTool(part: SentPart, field: string): ToolPart {
+  const tool = parseField(toolSchema, part, field);
+  if (tool.type === "dynamic-tool" && tool.toolName === undefined) {
+    throw invalidMessage([{ field: `${field}.toolName`, detail: "Expected the name of the tool" }]);
   }
-  return filePart(parse(fileSchema, part, field), field);
+  return tool as unknown as ToolPart;
 }
 
 /**
@@ -161,22 +162,16 @@ function decodeFile(part: SentPart, field: string): FilePart {
  * of this server.
  * @throws {AppError} `bad_request` that names the field.
  */
-export function filePart(file: z.infer<typeof fileSchema>, field: string): FilePart {
-  const { mediaType, url, filename, providerMetadata } = file;
-  if (!/^[\w.+-]+\/[\w.+*-]+(;.*)?$/.test(mediaType)) {
+export function decodeFile(part: object, field: string): FilePart {
+  const file = parseField(fileSchema, part, field);
+  if (!/^[\w.+-]+\/[\w.+*-]+(;.*)?$/.test(file.mediaType)) {
     throw invalidMessage([{ field, detail: "Expected a media type such as image/png" }]);
   }
-  if (!isFileUrl(url)) {
+  if (!isFileUrl(file.url)) {
     const detail = "Expected a base64 data: URL, an http(s) URL or a file of this chat";
     throw invalidMessage([{ field: `${field}.url`, detail }]);
   }
-  return {
-    type: "file",
-    mediaType,
-    url,
-    ...(filename !== undefined && { filename }),
-    ...(providerMetadata && { providerMetadata }),
-  };
+  return file as FilePart;
 }
 
 function isFileUrl(url: string): boolean {
@@ -185,15 +180,4 @@ function isFileUrl(url: string): boolean {
   }
   if (fileIdOf(url) !== undefined) return true;
   return /^https?:\/\//.test(url) && URL.canParse(url);
-}
-
-function parse<T>(schema: z.ZodType<T>, part: unknown, field: string): T {
-  const parsed = schema.safeParse(part);
-  if (parsed.success) return parsed.data;
-  throw invalidMessage(
-    parsed.error.issues.slice(0, 20).map(({ path, message }) => ({
-      field: [field, ...path].join("."),
-      detail: message,
-    })),
-  );
 }

@@ -3,8 +3,9 @@ import { z } from "zod";
 import { AppError } from "../domain/errors.ts";
 import type { Json, JsonObject } from "../domain/json.ts";
 import { isToolPart, type Part } from "../domain/message.ts";
-import { invalidMessage } from "./invalid.ts";
-import { decodePart, filePart, type SentPart } from "./parts.ts";
+import { invalidMessage, parseField } from "./invalid.ts";
+import { decodeFile, decodePart } from "./parts.ts";
+import type { SentPart } from "./v4_parts.ts";
 
 /** A message as a client sent it: without an id where the client gave none. */
 export interface DecodedMessage {
@@ -18,7 +19,7 @@ export interface DecodedMessage {
 /** The longest id of a message, in characters. */
 const ID_LENGTH = 200;
 
-const attachmentSchema = z.object({
+const attachmentSchema = z.looseObject({
   name: z.string().max(1_000).nullish(),
   contentType: z.string().max(200).nullish(),
   url: z.string(),
@@ -44,7 +45,7 @@ const messageSchema = z.object({
  * @throws {AppError} `bad_request` with each wrong field; `too_large` for too long a text.
  */
 export function decodeMessage(value: unknown, limits: { chars: number }): DecodedMessage {
-  const message = parseMessage(value);
+  const message = parseField(messageSchema, value, "message");
   const parts = decodeParts(message);
   if (message.role === "user") checkUser(parts, limits.chars);
   const { annotations, metadata } = message;
@@ -62,28 +63,21 @@ export function decodeMessage(value: unknown, limits: { chars: number }): Decode
 
 type SentMessage = z.infer<typeof messageSchema>;
 
-function parseMessage(value: unknown): SentMessage {
-  const parsed = messageSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw invalidMessage(
-    parsed.error.issues.slice(0, 20).map(({ path, message }) => ({
-      field: ["message", ...path].join("."),
-      detail: message,
-    })),
-  );
-}
-
-function decodeParts({ content, parts: sent, experimental_attachments }: SentMessage): Part[] {
+function decodeParts(
+  { role, content, parts: sent, experimental_attachments }: SentMessage,
+): Part[] {
   const parts = (sent ?? []).flatMap((part, index) => decodePart(part, `message.parts.${index}`))
-    .filter((part) => part.type !== "text" || part.text !== "");
+    // An answer may hold an empty text: clients do. A user who says nothing says it once.
+    .filter((part) => role === "assistant" || part.type !== "text" || part.text !== "");
   if (!parts.some(({ type }) => type === "text") && content) {
     parts.unshift({ type: "text", text: content });
   }
-  (experimental_attachments ?? []).forEach(({ name, contentType, url }, index) => {
+  (experimental_attachments ?? []).forEach(({ name, contentType, url, ...rest }, index) => {
     const field = `message.experimental_attachments.${index}`;
     const sniffed = /^data:([^;,]+)/.exec(url.slice(0, 300))?.[1];
     const mediaType = contentType ?? sniffed ?? "application/octet-stream";
-    parts.push(filePart({ mediaType, url, ...(name && { filename: name }) }, field));
+    const file = { ...rest, type: "file", mediaType, url, ...(name && { filename: name }) };
+    parts.push(decodeFile(file, field));
   });
   return parts;
 }

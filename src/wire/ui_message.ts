@@ -1,6 +1,6 @@
 /** Messages as AI SDK 5, 6 and 7 have them: nearly the neutral form itself. */
 import type { Json, JsonObject } from "../domain/json.ts";
-import type { Message, Part } from "../domain/message.ts";
+import { isUnknownPart, type Message, type Part } from "../domain/message.ts";
 import type { Usage } from "../domain/usage.ts";
 
 /** A message in AI SDK 5+'s form. */
@@ -36,5 +36,5 @@ export function answerMetadata({ usage, model }: { usage: Usage; model: string }
 }
 
 function renderPart(part: Part): Json {
-  return "value" in part ? part.value : part as unknown as JsonObject;
+  return isUnknownPart(part) ? part.value : part as unknown as JsonObject;
 }

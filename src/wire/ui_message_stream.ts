@@ -18,15 +18,19 @@ export const uiMessageStream: WireEncoder = {
   },
 };
 
-/** An `abort` has no place for metadata: it goes ahead, without a number of its own. */
+/** `abort` and `error` have no place for metadata: it goes ahead, without a number of its own. */
 function before(event: RunEvent): string {
-  if (event.type !== "finish" || event.state !== "stopped") return "";
-  const chunk = { type: "message-metadata", messageMetadata: messageMetadata(event) };
-  return `data: ${JSON.stringify(chunk)}\n\n`;
+  const isBare = event.type === "error" || (event.type === "finish" && event.state === "stopped");
+  if (!isBare) return "";
+  const messageMetadata = metadataOf(event);
+  if (!messageMetadata) return "";
+  return `data: ${JSON.stringify({ type: "message-metadata", messageMetadata })}\n\n`;
 }
 
-function messageMetadata({ usage, messageUsage, model }: Extract<RunEvent, { type: "finish" }>) {
-  return answerMetadata({ usage: messageUsage ?? usage, model });
+type End = Extract<RunEvent, { type: "finish" | "error" }>;
+
+function metadataOf({ usage, messageUsage, model }: End) {
+  return model === undefined ? undefined : answerMetadata({ usage: messageUsage ?? usage, model });
 }
 
 function frame(event: RunEvent): string {
@@ -63,7 +67,7 @@ function chunk(event: Rest): object {
       return {
         type: "finish",
         finishReason: event.finishReason,
-        messageMetadata: messageMetadata(event),
+        messageMetadata: metadataOf(event),
       };
     case "error":
       return { type: "error", errorText: event.failure.message };

@@ -32,7 +32,8 @@ export async function firstToken(): Promise<void> {
   );
 }
 
-async function timeToFirst(ask: () => Promise<Response>): Promise<number> {
+/** Milliseconds to the first delta of what `ask` gives. */
+export async function timeToFirst(ask: () => Promise<Response>): Promise<number> {
   const begun = performance.now();
   let first = 0;
   await readDeltas(await ask(), (_, at) => first ||= at - begun);

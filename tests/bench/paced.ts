@@ -8,20 +8,10 @@ export async function paced(): Promise<void> {
   say("paced 50/s, 2 s", "streams", "late p50 ms", "late p99 ms", "total s", "CPU s");
   for (const streams of [50, 200]) {
     await using bed = await makeBed();
+    // What is not compiled yet would be measured too.
+    await run(bed, streams, false);
     report("provider asked directly", streams, await run(bed, streams, true));
     report("through Parley", streams, await run(bed, streams, false));
-  }
-}
-
-/** What the durable log costs: the same load with it and without. */
-export async function logCost(): Promise<void> {
-  say("cost of the log", "streams", "late p50 ms", "late p99 ms", "total s", "CPU s");
-  for (const streams of [1, 200]) {
-    for (const log of [false, true]) {
-      await using bed = await makeBed({ log });
-      await run(bed, 1, false);
-      report(log ? "log on" : "log off", streams, await run(bed, streams, false));
-    }
   }
 }
 

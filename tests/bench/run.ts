@@ -5,7 +5,8 @@
 import { encode } from "./encode.ts";
 import { firstToken } from "./first_token.ts";
 import { lists, memory } from "./lists.ts";
-import { logCost, paced } from "./paced.ts";
+import { logCost } from "./log_cost.ts";
+import { paced } from "./paced.ts";
 import { throughput } from "./throughput.ts";
 
 const BENCHES: Record<string, () => Promise<void>> = {

@@ -205,7 +205,10 @@ Deno.test("branches: an edit keeps what it replaces, and one may go back", async
   const { branches } = active[0].metadata;
   assertEquals(branches.siblings.length, 2);
   assertEquals(branches.siblings[1], branches.key);
+  assertEquals(active[0].metadata.annotations, undefined);
   assertEquals(active[1].metadata.branches, undefined);
+  const older = await (await server.ask("GET", `${path}/messages`)).json();
+  assertEquals(older[0].annotations, [{ branches }]);
   const old = branches.siblings[0];
   assertEquals(texts(await read(`&branch=${old}`)), ["first", "a1", "second", "a2"]);
   const chosen = await server.ask("PATCH", path, { body: { branch: old } });

@@ -134,6 +134,10 @@ const GOLDEN: [RunEvent, string][] = [
     `{"type":"abort"}`,
   ],
   [{ type: "error", failure, usage }, '{"type":"error","errorText":"It \\"broke\\"."}'],
+  [
+    { type: "error", failure, usage, model: "x" },
+    '{"type":"error","errorText":"It \\"broke\\"."}',
+  ],
 ];
 
 /** Each kind, so that a new one cannot be left out. */
@@ -163,8 +167,9 @@ const KINDS: Record<RunEvent["type"], true> = {
 Deno.test("every kind of event in the UI message stream", async (t) => {
   for (const [event, data] of GOLDEN) {
     await t.step(`${event.type} ${data}`, () => {
-      // An abort has no place for metadata: it goes ahead, without a number.
-      const ahead = event.type === "finish" && event.state === "stopped"
+      // An abort and an error have no place for metadata: it goes ahead, without a number.
+      const bare = event.type === "finish" ? event.state === "stopped" : event.type === "error";
+      const ahead = bare && "model" in event
         ? `data: {"type":"message-metadata","messageMetadata":${METADATA}}\n\n`
         : "";
       const frames = `${ahead}id: 12\ndata: ${data}\n\n`;

@@ -55,8 +55,8 @@ Deno.test("an answer of every kind of part in AI SDK 4's form", () => {
       { type: "step-start" },
       { type: "tool-invocation", toolInvocation: second },
       { type: "tool-invocation", toolInvocation: third },
-      { type: "text", text: "one " },
-      { type: "text", text: "two" },
+      // The clients make one part of the texts of a step.
+      { type: "text", text: "one two" },
       {
         type: "source",
         source: { sourceType: "url", id: "s", url: "https://e.example/", title: "E" },

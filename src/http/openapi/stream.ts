@@ -36,7 +36,8 @@ a chunk in its \`data\`; the last is \`[DONE]\`. A line that begins with a colon
 failed of it. A call has \`dynamic\` unless the request declared its tool.
 - \`source-url\`, \`source-document\` and \`file\` are what they are called.
 - \`finish\` ends the answer, with its \`finishReason\` and, as \`messageMetadata\`, its \`totalUsage\` \
-and \`model\`; \`abort\` ends one that was stopped, and \`error\` one that failed.`;
+and \`model\`; \`abort\` ends one that was stopped, and \`error\` one that failed, each behind a \
+\`message-metadata\` with the same.`;
 
 const DATA_EXAMPLE = `f:{"messageId":"cc2668f2-b082-4967-a874-361a783dad81"}
 0:"A mon"

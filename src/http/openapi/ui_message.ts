@@ -12,7 +12,10 @@ const toolPart = z.looseObject({
   }),
   toolName: z.string().optional().meta({ description: "With `dynamic-tool`." }),
   toolCallId: z.string(),
-  state: z.enum(["input-streaming", "input-available", "output-available", "output-error"]),
+  state: z.enum([
+    ...["input-streaming", "input-available", "output-available", "output-error"] as const,
+    ...["approval-requested", "approval-responded", "output-denied"] as const,
+  ]),
   input: z.unknown().optional(),
   output: z.unknown().optional().meta({ description: "With the state `output-available`." }),
   errorText: z.string().optional().meta({ description: "With the state `output-error`." }),

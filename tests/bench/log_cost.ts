@@ -1,0 +1,120 @@
+/** What the durable log costs: the same load on a Parley that keeps it and on one that does not. */
+import { type Bed, makeBed, type Plan } from "./bed.ts";
+import { timeToFirst } from "./first_token.ts";
+import { cpuSeconds, quantile, readDeltas, say } from "./measure.ts";
+
+/** First tokens of each kind. */
+const ROUNDS = 200;
+
+const STREAMS = 200;
+
+/** Each stream has 50 deltas a second. */
+const EVERY_MS = 20;
+const PLAN: Plan = { deltas: 300, delayMs: EVERY_MS };
+
+/** Between two starts, so that what is measured is 200 runs that are live and not 200 that begin. */
+const STAGGER_MS = 10;
+
+/** How long all of them are watched, in milliseconds. */
+const WINDOW_MS = 3_000;
+
+/** How often each kind is measured; the best time of each counts, since noise only adds. */
+const TIMES = 3;
+
+/** Measures both kinds in turn. */
+export async function logCost(): Promise<void> {
+  await using off = await makeBed({ log: false });
+  await using on = await makeBed({ log: true });
+  await firstTokens(off, on);
+  await liveRuns(off, on);
+}
+
+async function firstTokens(off: Bed, on: Bed): Promise<void> {
+  const plan: Plan = { deltas: 3, delayMs: 5 };
+  const kinds = [{ bed: off, times: [] as number[] }, { bed: on, times: [] as number[] }];
+  for (let round = -50; round < ROUNDS; round++) {
+    for (const { bed, times } of kinds) {
+      const chat = await bed.newChat();
+      const time = await timeToFirst(() => bed.ask(chat, plan));
+      if (round >= 0) times.push(time);
+    }
+  }
+  say("cost of the log: first token, ms", "", "p50", "p99");
+  const [without, with_] = kinds.map(({ times }) => times);
+  row("log off", without!);
+  row("log on", with_!);
+  const added = (p: number) => quantile(with_!, p) - quantile(without!, p);
+  say("added (target 0.5 at p50)", "", added(0.5), added(0.99));
+
+  function row(name: string, times: number[]): void {
+    say(name, "", quantile(times, 0.5), quantile(times, 0.99));
+  }
+}
+
+/** What a window of steady load gave. */
+interface Window {
+  cpu: number;
+  p50: number;
+  p99: number;
+}
+
+async function liveRuns(off: Bed, on: Bed): Promise<void> {
+  // What is not compiled yet would be measured too.
+  for (const bed of [off, on]) await watch(bed);
+  const best = new Map<Bed, Window>();
+  for (let time = 0; time < TIMES; time++) {
+    for (const bed of [off, on]) {
+      const window = await watch(bed);
+      const known = best.get(bed);
+      if (!known || window.cpu < known.cpu) best.set(bed, window);
+    }
+  }
+  say(`${STREAMS} live runs, 50/s each, 3 s`, "CPU s", "late p50 ms", "late p99 ms");
+  const [without, with_] = [best.get(off)!, best.get(on)!];
+  say("log off", without.cpu, without.p50, without.p99);
+  say("log on", with_.cpu, with_.p50, with_.p99);
+  say(
+    "ratio / added (1.5 / 3 / 25)",
+    with_.cpu / without.cpu,
+    with_.p50 - without.p50,
+    with_.p99 - without.p99,
+  );
+}
+
+/** Starts the streams one after the other and watches a while when all are live. */
+async function watch(bed: Bed): Promise<Window> {
+  const chats = await Promise.all(Array.from({ length: STREAMS }, () => bed.newChat()));
+  const deltas: { number: number; at: number }[][] = [];
+  const streams: Promise<unknown>[] = [];
+  for (const chat of chats) {
+    const seen: (typeof deltas)[number] = [];
+    deltas.push(seen);
+    streams.push(
+      bed.ask(chat, PLAN).then((response) =>
+        readDeltas(response, (count, at) => {
+          for (let n = 0; n < count; n++) seen.push({ number: seen.length, at });
+        })
+      ),
+    );
+    await pause(STAGGER_MS);
+  }
+  const from = performance.now();
+  const cpu = await cpuSeconds(bed.parley.pid);
+  await pause(WINDOW_MS);
+  const to = performance.now();
+  const used = await cpuSeconds(bed.parley.pid) - cpu;
+  await Promise.all(streams);
+  const late = deltas.flatMap((seen) => lateness(seen.filter(({ at }) => at >= from && at < to)));
+  return { cpu: used, p50: quantile(late, 0.5), p99: quantile(late, 0.99) };
+}
+
+/** By how much each delta of a stream is later than the earliest of them says it should be. */
+function lateness(seen: { number: number; at: number }[]): number[] {
+  const starts = seen.map(({ number, at }) => at - number * EVERY_MS);
+  const start = Math.min(...starts);
+  return starts.map((time) => time - start);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
