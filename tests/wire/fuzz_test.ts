@@ -2,7 +2,7 @@
  * Whatever a client sends is refused in words or taken: then it can be shown in every form, asked of
  * every provider, and sent again as it is shown. Most are nearly right.
  *
- * `deno task fuzz` tries 100,000 messages; by itself, PARLEY_FUZZ_MESSAGES of them. A failure names its
+ * `deno task proofs` tries 100,000 messages; by itself, PARLEY_FUZZ_MESSAGES of them. A failure names its
  * seed, which `fc.configureGlobal({ seed })` plays again.
  */
 import { assert, assertEquals } from "@std/assert";
