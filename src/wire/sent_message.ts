@@ -67,7 +67,7 @@ function decodeParts(
   { role, content, parts: sent, experimental_attachments }: SentMessage,
 ): Part[] {
   const parts = (sent ?? []).flatMap((part, index) => decodePart(part, `message.parts.${index}`))
-    // An answer may hold an empty text: clients do. A user who says nothing says it once.
+    // An empty text of a user says nothing; an answer may hold one, since clients do.
     .filter((part) => role === "assistant" || part.type !== "text" || part.text !== "");
   if (!parts.some(({ type }) => type === "text") && content) {
     parts.unshift({ type: "text", text: content });

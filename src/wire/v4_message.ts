@@ -120,7 +120,7 @@ function renderParts(message: Message): V4Part[] {
   });
 }
 
-/** What AI SDK 4 has no word for, or another. */
+/** Keys that AI SDK 4 has no word for, or another. */
 const NEUTRAL: ReadonlySet<string> = new Set([
   ...["type", "text", "state", "providerMetadata", "mediaType", "url", "filename"],
   ...["toolName", "toolCallId", "input", "output", "errorText", "providerExecuted"],
@@ -166,17 +166,18 @@ function renderSource(part: SourceUrlPart): V4Source {
  */
 function joinBlocks(parts: V4Part[]): V4Part[] {
   const joined: V4Part[] = [];
-  let open: Partial<Record<"text" | "reasoning", V4Part>> = {};
+  let text: Extract<V4Part, { type: "text" }> | undefined;
+  let reasoning: Extract<V4Part, { type: "reasoning" }> | undefined;
   for (const part of parts) {
-    if (part.type === "step-start") open = {};
-    const first = part.type === "text" || part.type === "reasoning" ? open[part.type] : undefined;
-    if (!first) joined.push(part);
-    if (part.type !== "text" && part.type !== "reasoning") continue;
-    if (!first) open[part.type] = part;
-    else if (first.type === "text" && part.type === "text") first.text += part.text;
-    else if (first.type === "reasoning" && part.type === "reasoning") {
-      first.reasoning += part.reasoning;
-      first.details.push(...part.details);
+    if (part.type === "step-start") text = reasoning = undefined;
+    if (part.type === "text" && text) text.text += part.text;
+    else if (part.type === "reasoning" && reasoning) {
+      reasoning.reasoning += part.reasoning;
+      reasoning.details.push(...part.details);
+    } else {
+      joined.push(part);
+      if (part.type === "text") text = part;
+      if (part.type === "reasoning") reasoning = part;
     }
   }
   return joined;
