@@ -7,6 +7,7 @@ import type {
   FoundRun,
   KeyedSend,
   MessageStore,
+  QueueStore,
   RunIdentity,
   RunRecord,
   RunStore,
@@ -27,6 +28,7 @@ export interface AdmissionParts {
   messages: MessageStore;
   files: FileStore;
   runs: RunStore;
+  queue: QueueStore;
   clock: Clock;
   ids: IdGenerator;
   leases: Leases;
@@ -105,8 +107,16 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
       keyed: send.keyed,
       queued: send.identity !== undefined,
     });
-    if (begun === "moved") continue;
-    if (begun === "busy") return { kind: "busy", live: await runs.live(chat.ownerId, chat.id) };
+    if (begun === "moved") {
+      const waits = !send.identity || await parts.queue.find(chat.ownerId, send.identity.id);
+      if (!waits) return { kind: "busy", live: undefined };
+      continue;
+    }
+    if (begun === "busy") {
+      const live = await runs.live(chat.ownerId, chat.id);
+      // Its own: what stored it went twice over a line that broke.
+      if (live?.run.id !== record.id || send.identity) return { kind: "busy", live };
+    }
     const stepOf = (model: CatalogModel) => makeStep(model, branch, send, parts);
     const job = {
       record,

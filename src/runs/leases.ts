@@ -11,6 +11,8 @@ export interface LeasesParts {
   shared: boolean;
   /** Told of runs that another process has taken over. */
   onLost: (runIds: Set<string>) => void;
+  /** Told of runs that another process was asked to stop. */
+  onStop: (runIds: string[]) => void;
   /** Called from time to time: others' runs may have been abandoned. */
   onSweep: () => Promise<void>;
 }
@@ -18,6 +20,9 @@ export interface LeasesParts {
 /** How long a lease is good, in milliseconds, and how often it is renewed. */
 const GOOD_FOR = 15_000;
 const RENEW_EVERY = 5_000;
+
+/** How often a process looks whether another was asked to stop its runs, in milliseconds. */
+const HEED_EVERY = 1_000;
 
 /**
  * Keeps the word that this process makes its runs. On a database of its own that word is its lock;
@@ -46,18 +51,37 @@ export class Leases {
     return this.#parts.owner;
   }
 
-  /** Renews until `close`. `held` gives the ids of the runs that this process makes. */
+  /**
+   * Renews, and heeds what others were asked to stop, until `close`. `held` gives the ids of the runs
+   * that this process makes.
+   */
   async keep(held: () => Iterable<string>): Promise<void> {
-    const { clock, runs, shared, onLost, onSweep } = this.#parts;
-    if (!shared) return;
+    if (!this.#parts.shared) return;
+    await Promise.all([
+      this.#every(RENEW_EVERY, () => this.#renew(held)),
+      this.#every(HEED_EVERY, () => this.#heed(held)),
+    ]);
+  }
+
+  async #renew(held: () => Iterable<string>): Promise<void> {
+    const { runs, onLost, onSweep } = this.#parts;
+    const before = new Set(held());
+    const kept = new Set(before.size > 0 ? await runs.renew(this.make(), [...before]) : []);
+    const lost = before.difference(kept).intersection(new Set(held()));
+    if (lost.size > 0) onLost(lost);
+    await onSweep();
+  }
+
+  async #heed(held: () => Iterable<string>): Promise<void> {
+    const { runs, owner, onStop } = this.#parts;
+    if ([...held()].length > 0) onStop(await runs.stopRequests(owner));
+  }
+
+  async #every(ms: number, round: () => Promise<void>): Promise<void> {
     while (!this.#ended.signal.aborted) {
       try {
-        await clock.sleep(RENEW_EVERY, this.#ended.signal);
-        const before = new Set(held());
-        const kept = new Set(await runs.renew(this.make()));
-        const lost = before.difference(kept).intersection(new Set(held()));
-        if (lost.size > 0) onLost(lost);
-        await onSweep();
+        await this.#parts.clock.sleep(ms, this.#ended.signal);
+        await round();
       } catch {
         // Out of reach for a moment: the next round tells.
       }

@@ -16,7 +16,10 @@ import { LiveRun } from "./live_run.ts";
 export const LOG_PAGE = 200;
 
 /** How often another process's run is looked at, in milliseconds. */
-const FOLLOW_EVERY = 200;
+export const FOLLOW_EVERY = 200;
+
+/** After how many looks that nobody waited for it is looked at no more. */
+const MAX_IDLE = 25;
 
 /** A run that is about to begin, or to go on behind the event `head`. */
 export function queuedRun(identity: RunIdentity, runs: RunStore, head = 0): LiveRun {
@@ -24,6 +27,18 @@ export function queuedRun(identity: RunIdentity, runs: RunStore, head = 0): Live
     state: "queued",
     head,
   });
+}
+
+/** Every event in a run's log. */
+export async function readLog(runId: string, runs: RunStore): Promise<RunEvent[]> {
+  const events: RunEvent[] = [];
+  for (let after = 0;;) {
+    const page = await runs.events(runId, after, LOG_PAGE);
+    const last = page.at(-1);
+    if (!last) return events;
+    for (const { event } of page) events.push(event);
+    after = last.seq;
+  }
 }
 
 /** A run that has ended: from its log while that is kept, else made again from its message. */
@@ -46,17 +61,6 @@ export async function replayRun(
   });
 }
 
-/** A live run of another process: its log is read as it grows. */
-export function followRun({ run, lastSeq }: FoundRun, parts: FollowParts): LiveRun {
-  const { runs } = parts;
-  const live = new LiveRun(run, (id, after) => runs.events(id, after, LOG_PAGE), {
-    state: "running",
-    head: lastSeq,
-  });
-  follow(live, parts);
-  return live;
-}
-
 /** What following needs. */
 export interface FollowParts {
   runs: RunStore;
@@ -65,30 +69,30 @@ export interface FollowParts {
 }
 
 /**
- * Publishes what another process makes of a run, or will make of one that waits, until that is over or
- * `taken` is aborted, for it is this process's own by then.
+ * Publishes what another process makes of a run, or will make of one that waits, until that is over,
+ * nobody has read it for a while, or `over` is aborted.
  */
 export async function follow(
   live: LiveRun,
   { runs, queue, clock }: FollowParts,
-  taken?: AbortSignal,
+  over: AbortSignal,
 ): Promise<void> {
   const { id, ownerId } = live.identity;
   try {
-    while (!taken?.aborted) {
+    for (let idle = 0; !over.aborted && idle < MAX_IDLE; idle = live.isWatched ? 0 : idle + 1) {
       // The queue first: a message that begins in between is a run by then.
       const waits = live.head === 0 && await queue.find(ownerId, id) !== undefined;
       const state = (await runs.find(ownerId, id))?.state;
       const events = (await runs.events(id, live.head, LOG_PAGE)).map(({ event }) => event);
-      if (taken?.aborted) return;
+      if (over.aborted) return;
       const ended = !waits && state !== "running" && events.length < LOG_PAGE;
       if (events.length > 0 || ended) live.publish(events, ended);
       if (ended) return;
-      await clock.sleep(FOLLOW_EVERY, taken);
+      await clock.sleep(FOLLOW_EVERY, over);
     }
   } catch {
     // Out of reach: who subscribed may come again.
-    if (!taken?.aborted) live.publish([], true);
+    if (!over.aborted) live.publish([], true);
   }
 }
 

@@ -11,8 +11,10 @@ import { Leases } from "./leases.ts";
 import type { LiveRun } from "./live_run.ts";
 import type { Namer } from "./namer.ts";
 import type { SentMessage } from "./plan.ts";
+import { OthersRuns, type Stopped } from "./others.ts";
 import { recoverRuns } from "./recovery.ts";
-import { followRun, queuedRun, replayRun } from "./replay.ts";
+import { busy, otherMessage, shuttingDown, takenBack } from "./refusals.ts";
+import { queuedRun, replayRun } from "./replay.ts";
 import { missingModel, WaitingRuns } from "./waiting.ts";
 
 /** What runs need. */
@@ -52,16 +54,19 @@ export class Runs {
   readonly #parts: RunsParts & AdmissionParts;
   readonly #active: ActiveRuns;
   readonly #waiting: WaitingRuns;
+  readonly #others: OthersRuns;
   #draining = false;
 
   constructor(parts: RunsParts) {
     const { runs, clock, owner, shared } = parts;
     const onLost = (ids: Set<string>) => this.#active.lose(ids);
+    const onStop = (ids: string[]) => this.#active.heed(ids);
     const onSweep = () => this.recover();
-    const leases = new Leases({ runs, clock, owner, shared, onLost, onSweep });
+    const leases = new Leases({ runs, clock, owner, shared, onLost, onStop, onSweep });
     this.#parts = { ...parts, leases };
     this.#active = new ActiveRuns(parts, (chatId) => this.#startNext(chatId));
     this.#waiting = new WaitingRuns(parts);
+    this.#others = new OthersRuns(parts);
   }
 
   /** Ends or takes up what processes before this one left behind. */
@@ -119,11 +124,13 @@ export class Runs {
   }
 
   /**
-   * Stops the chat's live run and waits until what it said is stored. With a run's id, only that
-   * run. Resolves to the id of the run that it stopped; undefined where there was nothing to stop.
+   * Stops the chat's live run, whichever process makes it, and waits until what it said is stored. With
+   * a run's id, only that run. Undefined where there was nothing to stop.
    */
-  stop(chat: Chat, runId?: string): Promise<string | undefined> {
-    return this.#active.stop(chat.id, runId);
+  async stop(chat: Pick<Chat, "id" | "ownerId">, runId?: string): Promise<Stopped | undefined> {
+    const here = await this.#active.stop(chat.id, runId);
+    if (here !== undefined) return { runId: here, ended: true };
+    return await this.#others.stop(chat, runId);
   }
 
   /** Stops what the chat does and ends what waits in it, for it is about to be deleted. */
@@ -150,6 +157,7 @@ export class Runs {
     this.#draining = true;
     this.#parts.leases.close();
     this.#waiting.close();
+    this.#others.close();
     await this.#active.close(graceMs);
     await this.#parts.namer.close();
   }
@@ -193,10 +201,9 @@ export class Runs {
     if (joined) return joined;
     if (policy === "queue") return await this.#enqueue(send);
     if (policy === "reject") throw busy(live.run.id);
-    const isHere = this.#active.get(live.run.id) !== undefined;
-    const stopped = await this.#active.stop(chat.id, live.run.id);
-    // Another process's run is out of reach; one that is gone by now has ended by itself.
-    if (stopped === undefined && !isHere && this.#parts.shared) throw busy(live.run.id);
+    const stopped = await this.stop(chat, live.run.id);
+    // What is gone by now has ended by itself.
+    if (stopped?.ended === false) throw busy(live.run.id);
     return undefined;
   }
 
@@ -256,24 +263,18 @@ export class Runs {
   async #repeated(chat: Chat, { key, hash }: KeyedSend): Promise<LiveRun | undefined> {
     const known = await this.#parts.runs.keyed(chat.id, key);
     if (!known) return undefined;
-    if (known.hash !== hash) {
-      throw new AppError("unprocessable", "This Idempotency-Key came with another message", {
-        detail: "Send the same message again, or take a new key.",
-        validations: [{ field: "Idempotency-Key", detail: "Expected a key that is new" }],
-      });
-    }
+    if (known.hash !== hash) throw otherMessage();
     const live = await this.find(chat.ownerId, known.runId);
     if (live) return live;
-    throw new AppError("conflict", "The message of this Idempotency-Key was taken back", {
-      detail: "It waited, and was removed before it was answered. Take a new key.",
-    });
+    throw takenBack();
   }
 
   #open(found: FoundRun): LiveRun | Promise<LiveRun> {
-    const here = this.#active.get(found.run.id);
+    const { id } = found.run;
+    const here = this.#active.get(id) ?? this.#waiting.get(id);
     if (here) return here;
     const { runs } = this.#parts;
-    return found.state === "running" ? followRun(found, this.#parts) : replayRun(found, runs);
+    return found.state === "running" ? this.#others.follow(found) : replayRun(found, runs);
   }
 
   async #fallbacksOf(model: CatalogModel): Promise<CatalogModel[]> {
@@ -281,17 +282,4 @@ export class Runs {
     const found = await Promise.all((fallbacks[model.id] ?? []).map((id) => catalog.find(id)));
     return found.filter((model) => model !== undefined);
   }
-}
-
-function busy(runId: string | undefined): AppError {
-  return new AppError("conflict", "The chat is busy", {
-    detail: runId === undefined
-      ? "Another run was answering. Send again."
-      : `Run ${runId} is answering. Wait for its end, stop it, or send with a busy policy.`,
-    ...(runId !== undefined && { headers: { "parley-run-id": runId } }),
-  });
-}
-
-function shuttingDown(): AppError {
-  return new AppError("unavailable", "Parley is shutting down", { retryAfter: 5 });
 }

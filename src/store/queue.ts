@@ -2,7 +2,7 @@ import type { Row } from "@libsql/client";
 import type { QueuedRequest, QueuedSend, QueueStore } from "../domain/ports.ts";
 import type { Database } from "./database.ts";
 import { isUniqueViolation } from "./failure.ts";
-import { insertKeyed } from "./runs.ts";
+import { insertKeyed } from "./run_statements.ts";
 
 /** Messages that wait, in the database. */
 export function queueStore(db: Database): QueueStore {

@@ -54,6 +54,7 @@ Deno.test("a lease keeps a run until it ends", async () => {
       owner,
       shared: true,
       onLost: (ids) => lost.push([...ids]),
+      onStop: () => {},
       onSweep: () => Promise.resolve(),
     });
   const [mine, theirs] = [make("me"), make("them")];
