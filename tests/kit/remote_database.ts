@@ -14,8 +14,10 @@ export interface DatabaseFaults {
   status: number | undefined;
   /** Takes a request and never answers it. */
   silent: boolean;
-  /** To which requests the others apply; all, if absent. It is given the SQL. */
+  /** To which requests the faults but the latency apply; all, if absent. It is given the SQL. */
   only: ((sql: string) => boolean) | undefined;
+  /** Holds a request until what it gives has settled. */
+  hold: ((sql: string) => PromiseLike<unknown> | undefined) | undefined;
 }
 
 /** A running database. */
@@ -44,6 +46,7 @@ const NO_FAULTS: DatabaseFaults = {
   status: undefined,
   silent: false,
   only: undefined,
+  hold: undefined,
 };
 
 /** Starts one on a free port, with a file in a folder of its own. */
@@ -143,6 +146,7 @@ class Server implements RemoteDatabase {
     const { latencyMs, cut, status, silent } = this.#faultsFor(sql);
     this.requests.push(sql);
     for (const watcher of [...this.#watchers]) watcher(sql);
+    await this.faults.hold?.(sql);
     if (latencyMs > 0) await systemClock.sleep(latencyMs);
     if (silent) return;
     if (cut === "before") return void request.socket.destroy();
