@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { RunRecord } from "../../src/domain/ports.ts";
 import { chatStore } from "../../src/store/chats.ts";
+import type { Database } from "../../src/store/database.ts";
 import { runStore } from "../../src/store/runs.ts";
 import { Leases } from "../../src/runs/leases.ts";
 import { FakeClock } from "../kit/clock.ts";
@@ -47,6 +48,7 @@ Deno.test("a lease keeps a run until it ends", async () => {
   const runs = runStore(db);
   const clock = new FakeClock();
   const lost: string[][] = [];
+  const stopped: string[][] = [];
   const make = (owner: string) =>
     new Leases({
       runs,
@@ -54,7 +56,7 @@ Deno.test("a lease keeps a run until it ends", async () => {
       owner,
       shared: true,
       onLost: (ids) => lost.push([...ids]),
-      onStop: () => {},
+      onStop: (ids) => stopped.push(ids),
       onSweep: () => Promise.resolve(),
     });
   const [mine, theirs] = [make("me"), make("them")];
@@ -81,6 +83,17 @@ Deno.test("a lease keeps a run until it ends", async () => {
   }
   await clock.sleeping(5_000);
   assertEquals(await ofOthers(), []);
+
+  // Another process was asked to stop it.
+  assertEquals(stopped.flat(), []);
+  assertEquals(await runs.requestStop("o", "r"), true);
+  assertEquals(await runs.requestStop("another", "r"), false);
+  await clock.sleeping(1_000);
+  clock.advance(1_000);
+  await clock.sleeping(1_000);
+  assertEquals(stopped.flat(), ["r"]);
+  clock.advance(4_000);
+  await clock.sleeping(5_000);
 
   // A process that stood still for too long.
   clock.advance(4_999);
@@ -115,4 +128,33 @@ Deno.test("on a database of its own every other process's run is nobody's", asyn
   assertEquals((await runs.abandoned("now", undefined)).length, 1);
   assertEquals(await runs.takeOver(run, { owner: "now", until: 0 }, undefined), true);
   assertEquals((await runs.abandoned("now", undefined)).length, 0);
+});
+
+Deno.test("on a database of its own nothing is renewed or looked for, and events are one statement", async () => {
+  await using db = await testDatabase();
+  const asked: unknown[] = [];
+  const watched: Database = {
+    ...db,
+    read: (statement) => {
+      asked.push(statement);
+      return db.read(statement);
+    },
+    write: (statements) => {
+      asked.push(...statements);
+      return db.write(statements);
+    },
+  };
+  const runs = runStore(watched);
+  await new Leases({
+    runs,
+    clock: new FakeClock(),
+    owner: "me",
+    shared: false,
+    onLost: () => {},
+    onStop: () => {},
+    onSweep: () => Promise.resolve(),
+  }).keep(() => ["r"]);
+  assertEquals(asked, []);
+  await runs.append([{ runId: "r", first: 1, events: [] }], []);
+  assertEquals(asked.length, 1);
 });

@@ -1,4 +1,5 @@
 /** Two Parleys on one database, and the provider of both. */
+import type { Overrides } from "../../src/app.ts";
 import { type AskOptions, startParley, type TestServer } from "../kit/parley.ts";
 import { lastUserText, type ScriptedProvider, startProvider } from "../kit/provider/provider.ts";
 import type { Step } from "../kit/provider/provider.ts";
@@ -31,10 +32,13 @@ export interface Pair extends AsyncDisposable {
   asked(text: string): number;
 }
 
-/** Starts them. `answers` gives the steps by the text that is answered; "ok" where there are none. */
+/**
+ * Starts them. `answers` gives the steps by the text that is answered; "ok" where there are none.
+ * `ofB` is for B alone.
+ */
 export async function startPair(
   answers: Record<string, readonly Step[]> = {},
-  env: Record<string, string> = {},
+  ofB: Overrides = {},
 ): Promise<Pair> {
   const stack = new AsyncDisposableStack();
   const db = stack.use(await startRemoteDatabase());
@@ -43,9 +47,9 @@ export async function startPair(
       script: ({ body }) => ({ steps: answers[lastUserText(body)] ?? [{ text: "ok" }] }),
     }),
   );
-  const start = async () =>
-    stack.use(await startParley({ env: { ...providerEnv(provider), ...db.env, ...env } }));
-  const [first, second] = [await start(), await start()];
+  const env = { ...providerEnv(provider), ...db.env };
+  const first = stack.use(await startParley({ env }));
+  const second = stack.use(await startParley({ ...ofB, env }));
   const chat = await first.newChat({ body: { title: "A chat" } });
   return {
     db,
