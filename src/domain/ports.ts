@@ -202,7 +202,7 @@ export interface QueueStore {
   first(chatId: string): Promise<QueuedSend | undefined>;
   /** Removes a send that has not begun. */
   remove(ownerId: string, chatId: string, runId: string): Promise<boolean>;
-  /** The chats that have sends waiting. */
+  /** The chats that have sends waiting, and no live run. */
   chats(): Promise<string[]>;
 }
 

@@ -21,6 +21,13 @@ export interface LeasesParts {
 const GOOD_FOR = 15_000;
 const RENEW_EVERY = 5_000;
 
+/** How long a renewal is waited for, and after how long it is tried again, in milliseconds. */
+const RENEW_LIMIT = 3_000;
+const RETRY = 500;
+
+/** How often a process looks for runs that another has left, in milliseconds. */
+const SWEEP_EVERY = 4_000;
+
 /** How often a process looks whether another was asked to stop its runs, in milliseconds. */
 const HEED_EVERY = 1_000;
 
@@ -60,16 +67,30 @@ export class Leases {
     await Promise.all([
       this.#every(RENEW_EVERY, () => this.#renew(held)),
       this.#every(HEED_EVERY, () => this.#heed(held)),
+      this.#every(SWEEP_EVERY, this.#parts.onSweep),
     ]);
   }
 
   async #renew(held: () => Iterable<string>): Promise<void> {
-    const { runs, onLost, onSweep } = this.#parts;
+    const { runs, onLost } = this.#parts;
     const before = new Set(held());
-    const kept = new Set(before.size > 0 ? await runs.renew(this.make(), [...before]) : []);
+    if (before.size === 0) return;
+    const kept = new Set(await this.#soon(runs.renew(this.make(), [...before])));
     const lost = before.difference(kept).intersection(new Set(held()));
     if (lost.size > 0) onLost(lost);
-    await onSweep();
+  }
+
+  /** Rejects where `renewal` takes long: a line that is stuck must not cost the lease. */
+  async #soon<T>(renewal: Promise<T>): Promise<T> {
+    const done = new AbortController();
+    const late = this.#parts.clock.sleep(RENEW_LIMIT, done.signal).then(() => {
+      throw new Error("the renewal takes too long");
+    });
+    try {
+      return await Promise.race([renewal, late]);
+    } finally {
+      done.abort();
+    }
   }
 
   async #heed(held: () => Iterable<string>): Promise<void> {
@@ -78,10 +99,12 @@ export class Leases {
   }
 
   async #every(ms: number, round: () => Promise<void>): Promise<void> {
-    while (!this.#ended.signal.aborted) {
+    for (let wait = ms; !this.#ended.signal.aborted;) {
       try {
-        await this.#parts.clock.sleep(ms, this.#ended.signal);
+        await this.#parts.clock.sleep(wait, this.#ended.signal);
+        wait = RETRY;
         await round();
+        wait = ms;
       } catch {
         // Out of reach for a moment: the next round tells.
       }

@@ -71,6 +71,7 @@ export class Runs {
 
   /** Ends or takes up what processes before this one left behind. */
   async recover(): Promise<void> {
+    if (this.#draining) return;
     for (const job of await recoverRuns(this.#parts)) this.#start(job);
     for (const chatId of await this.#parts.queue.chats()) await this.#startNext(chatId);
   }
@@ -155,10 +156,11 @@ export class Runs {
    */
   async close(graceMs: number): Promise<void> {
     this.#draining = true;
-    this.#parts.leases.close();
     this.#waiting.close();
-    this.#others.close();
     await this.#active.close(graceMs);
+    // Until here the runs are this process's.
+    this.#parts.leases.close();
+    this.#others.close();
     await this.#parts.namer.close();
   }
 

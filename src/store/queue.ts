@@ -83,7 +83,10 @@ export function queueStore(db: Database): QueueStore {
     },
 
     async chats() {
-      const { rows } = await db.read("SELECT DISTINCT chat_id FROM queue");
+      const { rows } = await db.read(
+        `SELECT DISTINCT chat_id FROM queue WHERE NOT EXISTS
+           (SELECT 1 FROM runs WHERE runs.chat_id = queue.chat_id AND state = 'running')`,
+      );
       return rows.map((row) => row["chat_id"] as string);
     },
   };

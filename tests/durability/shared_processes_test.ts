@@ -66,11 +66,14 @@ async function start() {
     }),
   );
   const env = { ...providerEnv(provider), ...db.env };
+  const limits = { PARLEY_LIMIT_SHUTDOWN_SECONDS: "60" };
   const spawn = async () =>
-    stack.use(await spawnParley({ env: { PARLEY_TOKENS: "alice=alice-secret", ...env } }));
-  const [a, c] = [await spawn(), await spawn()];
+    stack.use(
+      await spawnParley({ env: { PARLEY_TOKENS: "alice=alice-secret", ...env, ...limits } }),
+    );
+  const [a, c, d] = [await spawn(), await spawn(), await spawn()];
   const b: TestServer = stack.use(await startParley({ env }));
-  return { db, provider, more, a, b, c, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return { db, provider, more, a, b, c, d, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 function rowOf(db: RemoteDatabase, run: string): Record<string, unknown> {
@@ -91,10 +94,13 @@ async function takenOver(db: RemoteDatabase, run: string, atB: StreamReader): Pr
   assertEquals(open, []);
 }
 
-Deno.test("B takes a run over from A that was killed, behind its lease's end, and none of C's, which lives", async () => {
+Deno.test("B takes a run over from A that was killed, behind its lease's end, and none of those that live", async () => {
   await using all = await start();
-  const { db, a, b, c, more } = all;
+  const { db, a, b, c, d, more } = all;
   const alive = await begin(c, "Hello");
+  const ending = await begin(d, "Hello");
+  // It gives its runs the time that it has to end.
+  d.signal("SIGTERM");
   const startedAt = Date.now();
   const { chat, run, reader } = await begin(a, "Hello");
   const atB = new StreamReader(await ask(b, "GET", `/${chat}/stream`));
@@ -105,11 +111,14 @@ Deno.test("B takes a run over from A that was killed, behind its lease's end, an
   assertEquals(await contents(b, chat), ["Hello", "one "]);
   assertEquals(textOf(partsOf(await (await send(b, chat, "Next")).text())), "ok");
 
-  assert(Date.now() - startedAt >= LEASE, "the first lease of C's run has ended");
-  assertEquals(rowOf(db, alive.run)["state"], "running");
+  assert(Date.now() - startedAt >= LEASE, "the first leases of the others have ended");
   more.open();
-  assertEquals(textOf(partsOf(await alive.reader.rest())), "one two");
-  assertEquals(await contents(b, alive.chat), ["Hello", "one two"]);
+  for (const other of [alive, ending]) {
+    assertEquals(textOf(partsOf(await other.reader.rest())), "one two");
+    assertEquals(await contents(b, other.chat), ["Hello", "one two"]);
+    assertEquals(rowOf(db, other.run)["state"], "completed");
+  }
+  assertEquals(await d.exit, 0);
 });
 
 Deno.test("A that stood still for longer than its lease does not write over what B made of its run", async () => {

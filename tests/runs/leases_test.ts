@@ -1,6 +1,6 @@
 /** On a shared database another process takes over no run that is alive, and every one that is not. */
 import { assertEquals } from "@std/assert";
-import type { RunRecord } from "../../src/domain/ports.ts";
+import type { RunRecord, RunStore } from "../../src/domain/ports.ts";
 import { chatStore } from "../../src/store/chats.ts";
 import type { Database } from "../../src/store/database.ts";
 import { runStore } from "../../src/store/runs.ts";
@@ -105,6 +105,41 @@ Deno.test("a lease keeps a run until it ends", async () => {
   await clock.sleeping(5_000);
   assertEquals(lost, [["r"]]);
   mine.close();
+  await keeping;
+});
+
+Deno.test("a renewal that is stuck on the line is tried again before the lease ends", async () => {
+  await using db = await testDatabase();
+  const clock = new FakeClock();
+  const renewedAt: number[] = [];
+  const runs: RunStore = {
+    ...runStore(db),
+    renew(_, ids) {
+      renewedAt.push(clock.now());
+      return renewedAt.length === 1 ? new Promise(() => {}) : Promise.resolve(ids);
+    },
+  };
+  const leases = new Leases({
+    runs,
+    clock,
+    owner: "me",
+    shared: true,
+    onLost: () => {},
+    onStop: () => {},
+    onSweep: () => Promise.resolve(),
+  });
+  const startedAt = clock.now();
+  const keeping = leases.keep(() => ["r"]);
+  await clock.sleeping(5_000);
+  clock.advance(5_000);
+  // What is waited for no more.
+  await clock.sleeping(3_000);
+  clock.advance(3_000);
+  await clock.sleeping(500);
+  clock.advance(500);
+  await clock.sleeping(5_000);
+  assertEquals(renewedAt.map((time) => time - startedAt), [5_000, 8_500]);
+  leases.close();
   await keeping;
 });
 

@@ -127,7 +127,7 @@ async function cutRun(
   const [line, ...more] = logged.filter(({ level }) => level === "error");
   assertEquals(more, []);
   assertEquals(line.message, "a run's log cannot be stored");
-  return { chat, reason: line.reason as string };
+  return { chat, run: line.run as string, reason: line.reason as string };
 }
 
 /** Sends to a chat whose run could not be stored: it is answered once that run has ended. */
@@ -187,6 +187,18 @@ function loseAnswers(db: RemoteDatabase, table: string, { always }: { always: bo
   db.faults.only = (sql) => sql.includes(`INSERT INTO ${table} `) && (always || lost++ === 0);
 }
 
+Deno.test("a send whose beginning was stored although no answer said so is answered", async () => {
+  await using db = await startRemoteDatabase();
+  await using scripted = await startScripted({ env: db.env });
+  const chat = await scripted.chat();
+  loseAnswers(db, "runs", { always: true });
+  const response = await scripted.send(chat, "Hello");
+  assertEquals(response.status, 200);
+  assertEquals(await wholeText(response), "ok");
+  assertEquals(scripted.provider.requests.length, 1);
+  assertEquals(db.rows("SELECT state FROM runs").map(({ state }) => state), ["completed"]);
+});
+
 for (const table of ["runs", "events"]) {
   Deno.test(`a write to ${table} that went twice over a line that broke is done once`, async () => {
     await using db = await startRemoteDatabase();
@@ -216,11 +228,15 @@ Deno.test("a run that was stored although no answer said so is not ended twice, 
     script: { steps: [{ text: "one " }, { wait: more }, { text: "two" }] },
   });
   const lose = () => loseAnswers(db, "events", { always: true });
-  const { chat } = await cutRun(scripted, lose, more.open);
+  const { chat, run } = await cutRun(scripted, lose, more.open);
   db.faults.cut = undefined;
   await checkFree(scripted, chat);
   const [, answer, ...next] = await scripted.history(chat);
   assertMatch(answer!.content, /^one (two)?$/);
+  const replay = await scripted.server.ask("GET", `/api/v2/chats/${chat}/stream?run=${run}`);
+  const parts = partsOf(await replay.text());
+  assertEquals(textOf(parts), answer!.content);
+  assertEquals(parts.slice(-2).map(({ code }) => code), ["3", "d"]);
   assertEquals(next.map(({ content }) => content), ["And now?", "here"]);
   const log = db.rows("SELECT run_id, seq, last_seq FROM events ORDER BY run_id, seq");
   log.forEach(({ run_id, seq }, index) => {
