@@ -1,7 +1,7 @@
 /** Parley on a remote database: what it does on a file, and what only a line can do to it. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { partsOf, StreamReader, textOf } from "../kit/data_stream.ts";
-import { runParley } from "../kit/process.ts";
+import { runParley, spawnParley } from "../kit/process.ts";
 import { gate } from "../kit/provider/provider.ts";
 import { type RemoteDatabase, startRemoteDatabase } from "../kit/remote_database.ts";
 import { type Scripted, startScripted } from "../kit/scripted.ts";
@@ -108,6 +108,20 @@ Deno.test("a database that is out of reach ends the start with one line, without
     stderr,
     `parley: The database ${db.url} cannot be reached: the connection failed.\n`,
   );
+});
+
+Deno.test("a first token is made once, and no process tells of a file that it has not", async () => {
+  await using db = await startRemoteDatabase();
+  const stderr: string[] = [];
+  for (let n = 0; n < 2; n++) {
+    await using server = await spawnParley({ env: db.env });
+    stderr.push(server.stderr);
+    const has = await Deno.stat(`${server.dataDir}/token`).then(() => true, () => false);
+    assertEquals(has, n === 0);
+  }
+  assertMatch(stderr[0]!, /A token was made.*\nSend a token/);
+  assertEquals(stderr[1], "");
+  assertEquals(db.rows("SELECT name FROM tokens").length, 1);
 });
 
 /** A run that said "one " and meets a fault before it says more. */
