@@ -240,7 +240,7 @@ export class Runs {
     if (!next) return;
     const { run, request } = next;
     const model = await catalog.find(run.model) ?? missingModel(run.model);
-    const admission = await admit({
+    const send: Send = {
       chat: { id: run.chatId, ownerId: run.ownerId },
       ...request,
       isFirst: false,
@@ -249,8 +249,13 @@ export class Runs {
       fallbacks: await this.#fallbacksOf(model),
       keyed: undefined,
       identity: run,
-    }, this.#parts);
-    if (admission.kind === "begun") this.#start(admission.job);
+    };
+    const admission = await admit(send, this.#parts).catch(async (error) => {
+      if (!(error instanceof AppError) || error.code !== "not_found") throw error;
+      // It came as its chat was deleted.
+      await queue.remove(run.ownerId, chatId, run.id);
+    });
+    if (admission?.kind === "begun") this.#start(admission.job);
   }
 
   #start(job: Omit<AnswerJob, "live">): LiveRun {

@@ -19,6 +19,8 @@ export function storageError(error: unknown): Error {
       });
     case "SQLITE_BUSY":
     case "SQLITE_LOCKED":
+    case "TRANSACTION_BUSY":
+    case "TRANSACTION_TIMEOUT":
       return new AppError("unavailable", "The database is locked by another program", {
         detail: "Nothing was stored. Send it again.",
         retryAfter: 1,

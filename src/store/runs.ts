@@ -4,6 +4,7 @@ import type { FoundRun, RunStore } from "../domain/ports.ts";
 import type { Database } from "./database.ts";
 import { isMissingRow, isUniqueViolation } from "./failure.ts";
 import { toMessage } from "./messages.ts";
+import { remoteCause } from "./remote.ts";
 import {
   appendStatement,
   beginStatements,
@@ -42,7 +43,12 @@ export function runStore(db: Database, leaseOwner?: string): RunStore {
         return NONE;
       }
       const ids = [...groups.map(({ runId }) => runId), ...endings.map(({ run }) => run.id)];
-      const [lost] = await db.write([lostStatement(ids, leaseOwner), ...statements]);
+      const write = () => db.write([lostStatement(ids, leaseOwner), ...statements]);
+      // Twice is as good as once, and a line that broke may be whole by now.
+      const [lost] = await write().catch((error) => {
+        if (remoteCause(error)?.kind !== "unreachable") throw error;
+        return write();
+      });
       return new Set(lost?.rows.map((row) => row["value"] as string));
     },
 

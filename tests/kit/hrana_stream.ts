@@ -67,8 +67,8 @@ export class HranaStream implements Disposable {
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path);
-    // A busy wait would hold up the stream that is waited for.
-    this.#db.exec("PRAGMA busy_timeout=0; PRAGMA synchronous=OFF");
+    // A busy wait would hold up the stream that is waited for; a server need not check foreign keys.
+    this.#db.exec("PRAGMA busy_timeout=0; PRAGMA synchronous=OFF; PRAGMA foreign_keys=OFF");
   }
 
   /** Does one request; an error of SQLite's is a result too. */

@@ -189,6 +189,96 @@ Deno.test("a message that is removed at B while A begins it is not answered", as
   assertEquals(errors, []);
 });
 
+Deno.test("a message that waits in a chat that is deleted at that moment is not kept", async () => {
+  await using pair = await startPair({ Hello: [{ text: "one " }, { stall: true }] });
+  const { a, b, db } = pair;
+  const live = new StreamReader(await a.send("Hello"));
+  await live.until("one ");
+  const deleted = gate();
+  const queues = db.asked("INSERT INTO queue");
+  db.faults.hold = (sql) => sql.includes("INSERT INTO queue") ? deleted.opened : undefined;
+  const sending = a.send("Next", { busy: "queue" });
+  await queues;
+  assertEquals((await b.ask("DELETE", "")).status, 204);
+  deleted.open();
+  const waiting = await sending;
+  assertEquals([waiting.status, await waiting.text()], [200, ""]);
+  await live.rest();
+  assertEquals(db.rows("SELECT * FROM queue"), []);
+  assertEquals(pair.asked("Next"), 0);
+});
+
+Deno.test("who joins a continued answer of A at B gets all of it", async () => {
+  const more = gate();
+  const call = { toolCall: { id: "call-1", name: "where", args: {} } };
+  await using pair = await startPair({ Hello: [{ text: "Let me see. " }, call] });
+  const { a, b, provider } = pair;
+  const tools = [{ name: "where", description: "Where one is", inputSchema: { type: "object" } }];
+  await (await a.send("Hello", { tools })).text();
+  const [, answer] = await a.history();
+  provider.script({ steps: [{ text: "At " }, { wait: more }, { text: "home." }] });
+  const part = {
+    type: "tool-invocation",
+    toolInvocation: {
+      state: "result",
+      toolCallId: "call-1",
+      toolName: "where",
+      args: {},
+      result: "home",
+    },
+  };
+  const message = { id: answer!.id, role: "assistant", parts: [part] };
+  const continued = new StreamReader(await a.send("", { message, tools }));
+  await continued.until("At ");
+  const [atA, atB] = [new StreamReader(await a.join()), new StreamReader(await b.join())];
+  await atB.until("At ");
+  more.open();
+  const whole = await atA.rest();
+  assertEquals(textIn(whole), "Let me see. At home.");
+  assertEquals(await atB.rest(), whole);
+  await continued.rest();
+});
+
+Deno.test("sends that meet at both: one is answered, the others are refused", async () => {
+  const more = gate();
+  const texts = Array.from({ length: 8 }, (_, n) => `Message ${n}`);
+  const steps = [{ text: "one " }, { wait: more }];
+  await using pair = await startPair(Object.fromEntries(texts.map((text) => [text, steps])));
+  const { a, b } = pair;
+  const sent = await Promise.all(texts.map((text, n) => (n % 2 ? a : b).send(text)));
+  const statuses = sent.map(({ status }) => status).sort();
+  assertEquals(statuses, [200, ...texts.slice(1).map(() => 409)]);
+  const taken = sent.find(({ status }) => status === 200)!;
+  for (const response of sent) {
+    assertEquals(runOf(response), runOf(taken));
+    if (response !== taken) await response.body?.cancel();
+  }
+  more.open();
+  assertEquals(textIn(await taken.text()), "one ");
+  assertEquals(pair.provider.requests.length, 1);
+  assertEquals((await a.history()).length, 2);
+});
+
+Deno.test("messages that wait at both are answered once each, one behind the other", async () => {
+  const texts = Array.from({ length: 8 }, (_, n) => `Message ${n}`);
+  await using pair = await startPair(
+    Object.fromEntries(texts.map((text) => [text, [{ text: `To ${text}` }]])),
+  );
+  const { a, b } = pair;
+  const answers = await Promise.all(
+    texts.map(async (text, n) =>
+      await (await (n % 2 ? a : b).send(text, { busy: "queue" })).text()
+    ),
+  );
+  assertEquals(answers.map(textIn), texts.map((text) => `To ${text}`));
+  for (const text of texts) assertEquals(pair.asked(text), 1);
+  const history = await b.history();
+  assertEquals(history.map(({ role }) => role), texts.flatMap(() => ["user", "assistant"]));
+  const said = history.map(({ content }) => content);
+  said.forEach((content, n) => n % 2 && assertEquals(content, `To ${said[n - 1]}`));
+  assertEquals(pair.db.rows("SELECT * FROM queue"), []);
+});
+
 Deno.test("a run that another process took over is written to no more, and the others go on", async () => {
   const more = gate();
   await using pair = await startPair({

@@ -194,6 +194,18 @@ Deno.test("a database that answers 503 gives a 503, and works again when it does
   assertEquals(scripted.provider.requests.length, 1);
 });
 
+Deno.test("a write of events that fails once costs no run", async () => {
+  await using db = await startRemoteDatabase();
+  await using scripted = await startScripted({ env: db.env });
+  const chat = await scripted.chat();
+  let failed = 0;
+  db.faults.status = 502;
+  db.faults.only = (sql) => sql.includes("INSERT INTO events ") && failed++ === 0;
+  assertEquals(await wholeText(await scripted.send(chat, "Hello")), "ok");
+  assert(failed > 1, "it was tried again");
+  assertEquals(db.rows("SELECT state FROM runs").map(({ state }) => state), ["completed"]);
+});
+
 /** Loses the answer of the first request that writes to `table`, or of all of them. */
 function loseAnswers(db: RemoteDatabase, table: string, { always }: { always: boolean }): void {
   let lost = 0;
