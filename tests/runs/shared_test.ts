@@ -260,23 +260,29 @@ Deno.test("sends that meet at both: one is answered, the others are refused", as
 });
 
 Deno.test("messages that wait at both are answered once each, one behind the other", async () => {
+  const more = gate();
   const texts = Array.from({ length: 8 }, (_, n) => `Message ${n}`);
-  await using pair = await startPair(
-    Object.fromEntries(texts.map((text) => [text, [{ text: `To ${text}` }]])),
+  await using pair = await startPair({
+    Hello: [{ text: "one " }, { wait: more }],
+    ...Object.fromEntries(texts.map((text) => [text, [{ text: `To ${text}` }]])),
+  });
+  const { a, b, db } = pair;
+  const live = new StreamReader(await a.send("Hello"));
+  await live.until("one ");
+  const waiting = await Promise.all(
+    texts.map((text, n) => (n % 2 ? a : b).send(text, { busy: "queue" })),
   );
-  const { a, b } = pair;
-  const answers = await Promise.all(
-    texts.map(async (text, n) =>
-      await (await (n % 2 ? a : b).send(text, { busy: "queue" })).text()
-    ),
-  );
-  assertEquals(answers.map(textIn), texts.map((text) => `To ${text}`));
+  assertEquals(db.rows("SELECT * FROM queue").length, texts.length);
+  more.open();
+  await live.rest();
+  const answers = await Promise.all(waiting.map(async (response) => textIn(await response.text())));
+  assertEquals(answers, texts.map((text) => `To ${text}`));
   for (const text of texts) assertEquals(pair.asked(text), 1);
-  const history = await b.history();
+  const history = (await b.history()).slice(2);
   assertEquals(history.map(({ role }) => role), texts.flatMap(() => ["user", "assistant"]));
   const said = history.map(({ content }) => content);
   said.forEach((content, n) => n % 2 && assertEquals(content, `To ${said[n - 1]}`));
-  assertEquals(pair.db.rows("SELECT * FROM queue"), []);
+  assertEquals(db.rows("SELECT * FROM queue"), []);
 });
 
 Deno.test("a run that another process took over is written to no more, and the others go on", async () => {
