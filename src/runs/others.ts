@@ -57,8 +57,8 @@ export class OthersRuns {
     const { id } = found.run;
     if (!await runs.requestStop(chat.ownerId, id)) return undefined;
     const until = clock.now() + STOP_WAIT;
-    while (clock.now() < until) {
-      await clock.sleep(FOLLOW_EVERY, this.#closed.signal);
+    while (clock.now() < until && !this.#closed.signal.aborted) {
+      await clock.sleep(FOLLOW_EVERY, this.#closed.signal).catch(() => {});
       const state = (await runs.find(chat.ownerId, id))?.state;
       if (state !== "running") return { runId: id, ended: true };
     }

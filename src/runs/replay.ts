@@ -21,6 +21,9 @@ export const FOLLOW_EVERY = 200;
 /** After how many looks that nobody waited for it is looked at no more. */
 const MAX_IDLE = 25;
 
+/** After how many looks in a row that failed its streams are ended. */
+const MAX_FAILURES = 25;
+
 /** A run that is about to begin, or to go on behind the event `head`. */
 export function queuedRun(identity: RunIdentity, runs: RunStore, head = 0): LiveRun {
   return new LiveRun(identity, (id, after) => runs.events(id, after, LOG_PAGE), {
@@ -74,26 +77,36 @@ export interface FollowParts {
  */
 export async function follow(
   live: LiveRun,
-  { runs, queue, clock }: FollowParts,
+  parts: FollowParts,
   over: AbortSignal,
 ): Promise<void> {
-  const { id, ownerId } = live.identity;
-  try {
-    for (let idle = 0; !over.aborted && idle < MAX_IDLE; idle = live.isWatched ? 0 : idle + 1) {
-      // The queue first: a message that begins in between is a run by then.
-      const waits = live.head === 0 && await queue.find(ownerId, id) !== undefined;
-      const state = (await runs.find(ownerId, id))?.state;
-      const events = (await runs.events(id, live.head, LOG_PAGE)).map(({ event }) => event);
-      if (over.aborted) return;
-      const ended = !waits && state !== "running" && events.length < LOG_PAGE;
-      if (events.length > 0 || ended) live.publish(events, ended);
-      if (ended) return;
-      await clock.sleep(FOLLOW_EVERY, over);
-    }
-  } catch {
-    // Out of reach: who subscribed may come again.
-    if (!over.aborted) live.publish([], true);
+  let idle = 0;
+  let failures = 0;
+  while (idle < MAX_IDLE) {
+    const seen = await look(live, parts).catch(() => undefined);
+    if (over.aborted) return;
+    failures = seen ? 0 : failures + 1;
+    // Out of reach for long: who subscribed may come again.
+    const ended = seen ? seen.ended : failures >= MAX_FAILURES;
+    const events = seen?.events ?? [];
+    if (events.length > 0 || ended) live.publish(events, ended);
+    if (ended) return;
+    await parts.clock.sleep(FOLLOW_EVERY, over).catch(() => {});
+    if (over.aborted) return;
+    idle = live.isWatched ? 0 : idle + 1;
   }
+}
+
+/** What is new of a run, and whether that is the last of it. */
+async function look(
+  { identity: { id, ownerId }, head }: LiveRun,
+  { runs, queue }: FollowParts,
+): Promise<{ events: RunEvent[]; ended: boolean }> {
+  // The queue first: a message that begins in between is a run by then.
+  const waits = head === 0 && await queue.find(ownerId, id) !== undefined;
+  const state = (await runs.find(ownerId, id))?.state;
+  const events = (await runs.events(id, head, LOG_PAGE)).map(({ event }) => event);
+  return { events, ended: !waits && state !== "running" && events.length < LOG_PAGE };
 }
 
 /** The events that a stored message adds up from. */

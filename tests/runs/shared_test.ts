@@ -79,6 +79,25 @@ for (const protocol of ["data", "ui"]) {
   });
 }
 
+Deno.test("a follower outlives a database that is out of reach for a moment", async () => {
+  const more = gate();
+  await using pair = await startPair({
+    Hello: [{ text: "one " }, { wait: more }, { text: "two" }],
+  });
+  const { a, b, db } = pair;
+  const atA = new StreamReader(await a.send("Hello"));
+  await atA.until("one ");
+  const atB = new StreamReader(await b.join());
+  await atB.until("one ");
+  db.faults.status = 503;
+  for (let failed = 0; failed < 3; failed++) await db.asked("FROM events");
+  db.faults.status = undefined;
+  more.open();
+  const whole = await atA.rest();
+  assertEquals(textIn(whole), "one two");
+  assertEquals(await atB.rest(), whole);
+});
+
 Deno.test("a client that was cut off at A goes on at B while the run is live", async () => {
   const more = gate();
   await using pair = await startPair({
