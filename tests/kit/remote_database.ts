@@ -55,6 +55,17 @@ export async function startRemoteDatabase(): Promise<RemoteDatabase> {
   return await Server.start(dir);
 }
 
+/** Loses the answer of the first request that writes to `table`, or of all of them. */
+export function loseAnswers(
+  { faults }: RemoteDatabase,
+  table: string,
+  { always }: { always: boolean },
+): void {
+  let lost = 0;
+  faults.cut = "after";
+  faults.only = (sql) => sql.includes(`INSERT INTO ${table} `) && (always || lost++ === 0);
+}
+
 class Server implements RemoteDatabase {
   readonly token = "database-secret";
   readonly faults = { ...NO_FAULTS };
