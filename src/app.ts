@@ -77,7 +77,9 @@ export async function createApp(
   const chats = chatStore(db);
   const messages = messageStore(db);
   const files = fileStore(db);
-  const runRecords = (overrides.runStore ?? identity)(runStore(db));
+  const owner = ids.uuid();
+  const isShared = file === undefined;
+  const runRecords = (overrides.runStore ?? identity)(runStore(db, isShared ? owner : undefined));
   const tokens = tokenStore(db, clock, ids);
   const attempts = ledger(db);
   const feed = new ChatFeed();
@@ -103,8 +105,8 @@ export async function createApp(
     fallbacks: config.fallbacks,
     onInterrupt: config.onInterrupt,
     durability: config.durability,
-    owner: ids.uuid(),
-    shared: file === undefined,
+    owner,
+    shared: isShared,
   });
   await runs.recover();
   runs.keepLeases();

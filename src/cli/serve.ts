@@ -47,7 +47,17 @@ async function makeFirstToken(config: Config, tokens: TokenStore, world: World):
     await tokens.create({ secret, name: "first", username: "local", expiresAt: null });
     world.warn(`A token was made for the local user, in ${path}.`);
   }
+  // On a shared database the first token may have been made elsewhere.
+  if (!exists(path)) return;
   world.warn(`Send a token with each request: -H "Coder-Session-Token: $(cat ${path})"`);
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
 }
 
 /** Resolves at SIGTERM or SIGINT; a second one ends the process at once. */

@@ -137,8 +137,11 @@ export interface RunStore {
    * in either case.
    */
   begin(beginning: RunBeginning): Promise<"begun" | "busy" | "moved">;
-  /** Appends the groups, then the endings, in one transaction. */
-  append(groups: EventGroup[], endings: RunEnding[]): Promise<void>;
+  /**
+   * Appends the groups, then the endings, in one transaction. Resolves to the runs among them that
+   * another process has taken over: of these nothing was stored.
+   */
+  append(groups: EventGroup[], endings: RunEnding[]): Promise<ReadonlySet<string>>;
   /** The live run of a chat. */
   live(ownerId: string, chatId: string): Promise<FoundRun | undefined>;
   /** The newest run of a chat. */
@@ -150,8 +153,12 @@ export interface RunStore {
   abandoned(owner: string, time: number | undefined): Promise<FoundRun[]>;
   /** Takes over an abandoned run; false where another process was faster. */
   takeOver(run: RunRecord, lease: Lease, time: number | undefined): Promise<boolean>;
-  /** Makes the leases of an owner's live runs longer; resolves to those that are still its own. */
-  renew(lease: Lease): Promise<string[]>;
+  /** Makes the leases of these live runs longer; resolves to those that are still the owner's. */
+  renew(lease: Lease, runIds: string[]): Promise<string[]>;
+  /** Asks whoever makes a live run to stop it; false where it is not live. */
+  requestStop(ownerId: string, runId: string): Promise<boolean>;
+  /** The live runs of a lease's owner that were asked to stop. */
+  stopRequests(leaseOwner: string): Promise<string[]>;
   /** The log of a run behind `after`, in order, at most `limit` groups. */
   events(runId: string, after: number, limit: number): Promise<LoggedEvent[]>;
   /** Removes the logs of runs that ended before `time`. */
@@ -197,7 +204,7 @@ export interface QueueStore {
   first(chatId: string): Promise<QueuedSend | undefined>;
   /** Removes a send that has not begun. */
   remove(ownerId: string, chatId: string, runId: string): Promise<boolean>;
-  /** The chats that have sends waiting. */
+  /** The chats that have sends waiting, and no live run. */
   chats(): Promise<string[]>;
 }
 

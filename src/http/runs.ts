@@ -27,13 +27,15 @@ export function runRoutes(app: App, parts: HttpParts): void {
     const body = await readJson(c.req.raw, limits.bodyBytes, failure) ?? {};
     const { run_id } = parseWith(stopSchema, body, failure);
     const stopped = await runs.stop(chat, run_id);
+    if (!stopped) {
+      const reason = run_id === undefined ? "The chat is idle." : "That run is not live.";
+      return c.json({ stopped: false, reason });
+    }
+    const { runId, ended } = stopped;
     return c.json(
-      stopped === undefined
-        ? {
-          stopped: false,
-          reason: run_id === undefined ? "The chat is idle." : "That run is not live.",
-        }
-        : { stopped: true, run_id: stopped },
+      ended
+        ? { stopped: true, run_id: runId }
+        : { stopped: false, run_id: runId, reason: "It was asked to stop, and goes on yet." },
     );
   });
 

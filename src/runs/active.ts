@@ -7,7 +7,7 @@ import { type AnswerEnd, type AnswerJob, makeAnswer, StopRequested } from "./ans
 import type { AttemptParts } from "./attempts.ts";
 import type { ChatFeed } from "./feed.ts";
 import type { LiveRun } from "./live_run.ts";
-import { RunLog, STORAGE_FAILURE } from "./run_log.ts";
+import { RunLog, STORAGE_FAILURE, TAKEN_OVER } from "./run_log.ts";
 
 /** What making runs needs. */
 export interface ActiveParts extends AttemptParts {
@@ -85,14 +85,14 @@ export class ActiveRuns {
     return active.live.identity.id;
   }
 
+  /** Stops the runs that another process was asked to stop. */
+  heed(runIds: Iterable<string>): void {
+    for (const id of runIds) this.#active.get(id)?.abort.abort(new StopRequested("stopped"));
+  }
+
   /** Ends runs that another process has taken over. */
   lose(runIds: Iterable<string>): void {
-    const failure = {
-      class: "internal" as const,
-      message: "Another process has taken this run over.",
-      retryable: true,
-    };
-    for (const id of runIds) this.#active.get(id)?.abort.abort(new RunError(failure));
+    for (const id of runIds) this.#active.get(id)?.abort.abort(new RunError(TAKEN_OVER));
   }
 
   /** Gives the runs `graceMs` to end, then stops them, and waits until all they said is stored. */
@@ -130,7 +130,9 @@ export class ActiveRuns {
     for (const live of lives) {
       this.#report("a run's log cannot be stored", live, error);
       const abort = this.#active.get(live.identity.id)?.abort;
-      abort?.abort(new RunError(STORAGE_FAILURE, { cause: error }));
+      abort?.abort(
+        error instanceof RunError ? error : new RunError(STORAGE_FAILURE, { cause: error }),
+      );
     }
   }
 

@@ -7,6 +7,8 @@ import type {
   FoundRun,
   KeyedSend,
   MessageStore,
+  QueueStore,
+  RunBeginning,
   RunIdentity,
   RunRecord,
   RunStore,
@@ -27,6 +29,7 @@ export interface AdmissionParts {
   messages: MessageStore;
   files: FileStore;
   runs: RunStore;
+  queue: QueueStore;
   clock: Clock;
   ids: IdGenerator;
   leases: Leases;
@@ -95,7 +98,7 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
     const attempt = newAttempt({ ...record, runId: record.id }, "answer", model, ids.uuid(), now);
     // Before anything is stored: what fails here is refused.
     const branch = await withFiles(plan.branch, chat.ownerId, parts.files);
-    const begun = await runs.begin({
+    const { begun, live } = await begin({
       run: record,
       prompt: plan.prompt,
       store: plan.store,
@@ -104,9 +107,13 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
       lease: leases.make(),
       keyed: send.keyed,
       queued: send.identity !== undefined,
-    });
-    if (begun === "moved") continue;
-    if (begun === "busy") return { kind: "busy", live: await runs.live(chat.ownerId, chat.id) };
+    }, runs);
+    if (begun === "moved") {
+      const waits = !send.identity || await parts.queue.find(chat.ownerId, send.identity.id);
+      if (!waits) return { kind: "busy", live: undefined };
+      continue;
+    }
+    if (begun === "busy") return { kind: "busy", live };
     const stepOf = (model: CatalogModel) => makeStep(model, branch, send, parts);
     const job = {
       record,
@@ -127,6 +134,28 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
 export async function checkSend({ chat, message }: Send, parts: AdmissionParts): Promise<void> {
   const history = await parts.messages.history(chat.ownerId, chat.id);
   planSend(history, message, { key: "", now: 0 });
+}
+
+/**
+ * Stores a beginning. Over a line that breaks it may go twice, or be done although no answer says so:
+ * then the chat's live run is itself. What has waited may be another process's under the same id.
+ */
+async function begin(
+  beginning: RunBeginning,
+  runs: RunStore,
+): Promise<{ begun: "begun" | "busy" | "moved"; live?: FoundRun | undefined }> {
+  const { run, queued } = beginning;
+  const find = () => runs.live(run.ownerId, run.chatId);
+  const isOwn = (live: FoundRun | undefined) => !queued && live?.run.id === run.id;
+  try {
+    const begun = await runs.begin(beginning);
+    if (begun !== "busy") return { begun };
+    const live = await find();
+    return isOwn(live) ? { begun: "begun" } : { begun, live };
+  } catch (error) {
+    if (isOwn(await find().catch(() => undefined))) return { begun: "begun" };
+    throw error;
+  }
 }
 
 /** The request for a branch of the history. */

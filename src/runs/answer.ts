@@ -11,7 +11,7 @@ import type { Emit, Step } from "../models/call.ts";
 import { type AttemptParts, Attempts } from "./attempts.ts";
 import type { Continuation } from "./continuation.ts";
 import type { LiveRun } from "./live_run.ts";
-import { type RunLog, STORAGE_FAILURE } from "./run_log.ts";
+import type { RunLog } from "./run_log.ts";
 
 /** One answer to make. */
 export interface AnswerJob {
@@ -81,12 +81,13 @@ export async function makeAnswer(
   for (const event of [...assembly.closing(), ...endEvents(job, end)]) log(event);
   live.move(TRANSITION_TO[end.state]);
   const ending = endingOf(job, end, assembly, attempts, parts);
-  if (await parts.log.end(live, ending)) return end;
+  const failure = await parts.log.end(live, ending);
+  if (!failure) return end;
   // History is what clients have seen, so it ends where their streams did.
-  const late: AnswerEnd = { ...end, ...endByError(new RunError(STORAGE_FAILURE)) };
-  await parts.log.endLate(live, async () => {
+  const late: AnswerEnd = { ...end, ...endByError(new RunError(failure)) };
+  await parts.log.endLate(live, (events) => {
     const seen = new Assembly(job.before?.parts);
-    for (const event of await live.published()) seen.apply(event);
+    for (const event of events) seen.apply(event);
     return endingOf(job, late, seen, attempts, parts);
   });
   return late;

@@ -11,6 +11,8 @@ export interface LeasesParts {
   shared: boolean;
   /** Told of runs that another process has taken over. */
   onLost: (runIds: Set<string>) => void;
+  /** Told of runs that another process was asked to stop. */
+  onStop: (runIds: string[]) => void;
   /** Called from time to time: others' runs may have been abandoned. */
   onSweep: () => Promise<void>;
 }
@@ -18,6 +20,16 @@ export interface LeasesParts {
 /** How long a lease is good, in milliseconds, and how often it is renewed. */
 const GOOD_FOR = 15_000;
 const RENEW_EVERY = 5_000;
+
+/** How long a renewal is waited for, and after how long it is tried again, in milliseconds. */
+const RENEW_LIMIT = 3_000;
+const RETRY = 500;
+
+/** How often a process looks for runs that another has left, in milliseconds. */
+const SWEEP_EVERY = 4_000;
+
+/** How often a process looks whether another was asked to stop its runs, in milliseconds. */
+const HEED_EVERY = 1_000;
 
 /**
  * Keeps the word that this process makes its runs. On a database of its own that word is its lock;
@@ -46,18 +58,53 @@ export class Leases {
     return this.#parts.owner;
   }
 
-  /** Renews until `close`. `held` gives the ids of the runs that this process makes. */
+  /**
+   * Renews, and heeds what others were asked to stop, until `close`. `held` gives the ids of the runs
+   * that this process makes.
+   */
   async keep(held: () => Iterable<string>): Promise<void> {
-    const { clock, runs, shared, onLost, onSweep } = this.#parts;
-    if (!shared) return;
-    while (!this.#ended.signal.aborted) {
+    if (!this.#parts.shared) return;
+    await Promise.all([
+      this.#every(RENEW_EVERY, () => this.#renew(held)),
+      this.#every(HEED_EVERY, () => this.#heed(held)),
+      this.#every(SWEEP_EVERY, this.#parts.onSweep),
+    ]);
+  }
+
+  async #renew(held: () => Iterable<string>): Promise<void> {
+    const { runs, onLost } = this.#parts;
+    const before = new Set(held());
+    if (before.size === 0) return;
+    const kept = new Set(await this.#soon(runs.renew(this.make(), [...before])));
+    const lost = before.difference(kept).intersection(new Set(held()));
+    if (lost.size > 0) onLost(lost);
+  }
+
+  /** Rejects where `renewal` takes long: a line that is stuck must not cost the lease. */
+  async #soon<T>(renewal: Promise<T>): Promise<T> {
+    const done = new AbortController();
+    const late = this.#parts.clock.sleep(RENEW_LIMIT, done.signal).then(() => {
+      throw new Error("the renewal takes too long");
+    });
+    try {
+      return await Promise.race([renewal, late]);
+    } finally {
+      done.abort();
+    }
+  }
+
+  async #heed(held: () => Iterable<string>): Promise<void> {
+    const { runs, owner, onStop } = this.#parts;
+    if ([...held()].length > 0) onStop(await runs.stopRequests(owner));
+  }
+
+  async #every(ms: number, round: () => Promise<void>): Promise<void> {
+    for (let wait = ms; !this.#ended.signal.aborted;) {
       try {
-        await clock.sleep(RENEW_EVERY, this.#ended.signal);
-        const before = new Set(held());
-        const kept = new Set(await runs.renew(this.make()));
-        const lost = before.difference(kept).intersection(new Set(held()));
-        if (lost.size > 0) onLost(lost);
-        await onSweep();
+        await this.#parts.clock.sleep(wait, this.#ended.signal);
+        wait = RETRY;
+        await round();
+        wait = ms;
       } catch {
         // Out of reach for a moment: the next round tells.
       }

@@ -80,6 +80,11 @@ export class LiveRun {
     return new Subscription(this, after, () => this.#listeners.delete(onChange));
   }
 
+  /** True while someone reads it. */
+  get isWatched(): boolean {
+    return this.#listeners.size > 0;
+  }
+
   /** Every event that is published so far. */
   async published(): Promise<RunEvent[]> {
     const head = this.head;

@@ -12,7 +12,7 @@ import type { AnswerJob } from "./answer.ts";
 import { newAttempt } from "./attempts.ts";
 import { withFiles } from "./attachments.ts";
 import { continuationOf } from "./continuation.ts";
-import { LOG_PAGE } from "./replay.ts";
+import { readLog } from "./replay.ts";
 
 /** What recovery needs. */
 export interface RecoveryParts extends AdmissionParts {
@@ -48,7 +48,7 @@ export async function recoverRuns(parts: RecoveryParts): Promise<Omit<AnswerJob,
 }
 
 async function interrupt(
-  { run, lastSeq }: FoundRun,
+  { run }: FoundRun,
   events: readonly RunEvent[],
   { runs, messages, clock, ids }: RecoveryParts,
 ): Promise<void> {
@@ -66,7 +66,8 @@ async function interrupt(
     { type: "finish", state, finishReason: "other", usage, model: run.model },
   ];
   const parts = assembly.parts({ ended: true });
-  await runs.append([{ runId: run.id, first: lastSeq + 1, events: end }], [{
+  // More may have come since the run was found, up to the moment at which it was taken over.
+  await runs.append([{ runId: run.id, first: events.length + 1, events: end }], [{
     run,
     state,
     failure: null,
@@ -138,15 +139,4 @@ async function closeAttempts(
 function usageOf(events: readonly RunEvent[]) {
   const text = messageText({ parts: assemble(events, { ended: true }) });
   return { ...NO_USAGE, outputTokens: estimateTokens(text.length), estimated: true };
-}
-
-async function readLog(runId: string, runs: RunStore): Promise<RunEvent[]> {
-  const events: RunEvent[] = [];
-  for (let after = 0;;) {
-    const page = await runs.events(runId, after, LOG_PAGE);
-    const last = page.at(-1);
-    if (!last) return events;
-    for (const { event } of page) events.push(event);
-    after = last.seq;
-  }
 }

@@ -16,7 +16,13 @@ import { LiveRun } from "./live_run.ts";
 export const LOG_PAGE = 200;
 
 /** How often another process's run is looked at, in milliseconds. */
-const FOLLOW_EVERY = 200;
+export const FOLLOW_EVERY = 200;
+
+/** After how many looks that nobody waited for it is looked at no more. */
+const MAX_IDLE = 25;
+
+/** After how many looks in a row that failed its streams are ended. */
+const MAX_FAILURES = 25;
 
 /** A run that is about to begin, or to go on behind the event `head`. */
 export function queuedRun(identity: RunIdentity, runs: RunStore, head = 0): LiveRun {
@@ -24,6 +30,18 @@ export function queuedRun(identity: RunIdentity, runs: RunStore, head = 0): Live
     state: "queued",
     head,
   });
+}
+
+/** Every event in a run's log. */
+export async function readLog(runId: string, runs: RunStore): Promise<RunEvent[]> {
+  const events: RunEvent[] = [];
+  for (let after = 0;;) {
+    const page = await runs.events(runId, after, LOG_PAGE);
+    const last = page.at(-1);
+    if (!last) return events;
+    for (const { event } of page) events.push(event);
+    after = last.seq;
+  }
 }
 
 /** A run that has ended: from its log while that is kept, else made again from its message. */
@@ -46,17 +64,6 @@ export async function replayRun(
   });
 }
 
-/** A live run of another process: its log is read as it grows. */
-export function followRun({ run, lastSeq }: FoundRun, parts: FollowParts): LiveRun {
-  const { runs } = parts;
-  const live = new LiveRun(run, (id, after) => runs.events(id, after, LOG_PAGE), {
-    state: "running",
-    head: lastSeq,
-  });
-  follow(live, parts);
-  return live;
-}
-
 /** What following needs. */
 export interface FollowParts {
   runs: RunStore;
@@ -65,31 +72,41 @@ export interface FollowParts {
 }
 
 /**
- * Publishes what another process makes of a run, or will make of one that waits, until that is over or
- * `taken` is aborted, for it is this process's own by then.
+ * Publishes what another process makes of a run, or will make of one that waits, until that is over,
+ * nobody has read it for a while, or `over` is aborted.
  */
 export async function follow(
   live: LiveRun,
-  { runs, queue, clock }: FollowParts,
-  taken?: AbortSignal,
+  parts: FollowParts,
+  over: AbortSignal,
 ): Promise<void> {
-  const { id, ownerId } = live.identity;
-  try {
-    while (!taken?.aborted) {
-      // The queue first: a message that begins in between is a run by then.
-      const waits = live.head === 0 && await queue.find(ownerId, id) !== undefined;
-      const state = (await runs.find(ownerId, id))?.state;
-      const events = (await runs.events(id, live.head, LOG_PAGE)).map(({ event }) => event);
-      if (taken?.aborted) return;
-      const ended = !waits && state !== "running" && events.length < LOG_PAGE;
-      if (events.length > 0 || ended) live.publish(events, ended);
-      if (ended) return;
-      await clock.sleep(FOLLOW_EVERY, taken);
-    }
-  } catch {
-    // Out of reach: who subscribed may come again.
-    if (!taken?.aborted) live.publish([], true);
+  let idle = 0;
+  let failures = 0;
+  while (idle < MAX_IDLE) {
+    const seen = await look(live, parts).catch(() => undefined);
+    if (over.aborted) return;
+    failures = seen ? 0 : failures + 1;
+    // Out of reach for long: who subscribed may come again.
+    const ended = seen ? seen.ended : failures >= MAX_FAILURES;
+    const events = seen?.events ?? [];
+    if (events.length > 0 || ended) live.publish(events, ended);
+    if (ended) return;
+    await parts.clock.sleep(FOLLOW_EVERY, over).catch(() => {});
+    if (over.aborted) return;
+    idle = live.isWatched ? 0 : idle + 1;
   }
+}
+
+/** What is new of a run, and whether that is the last of it. */
+async function look(
+  { identity: { id, ownerId }, head }: LiveRun,
+  { runs, queue }: FollowParts,
+): Promise<{ events: RunEvent[]; ended: boolean }> {
+  // The queue first: a message that begins in between is a run by then.
+  const waits = head === 0 && await queue.find(ownerId, id) !== undefined;
+  const state = (await runs.find(ownerId, id))?.state;
+  const events = (await runs.events(id, head, LOG_PAGE)).map(({ event }) => event);
+  return { events, ended: !waits && state !== "running" && events.length < LOG_PAGE };
 }
 
 /** The events that a stored message adds up from. */

@@ -1,11 +1,12 @@
 import { setImmediate, setTimeout } from "node:timers";
 import type { Clock } from "../domain/clock.ts";
-import type { RunFailure } from "../domain/errors.ts";
+import { RunError, type RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import type { LogDurability } from "../domain/policies.ts";
 import type { EventGroup, RunEnding, RunStore } from "../domain/ports.ts";
 import { NO_USAGE } from "../domain/usage.ts";
 import type { LiveRun } from "./live_run.ts";
+import { readLog } from "./replay.ts";
 
 /** Told when a group could not be stored: the runs in it go no further. */
 export type OnStorageFailure = (runs: LiveRun[], error: unknown) => void;
@@ -14,6 +15,13 @@ export type OnStorageFailure = (runs: LiveRun[], error: unknown) => void;
 export const STORAGE_FAILURE: RunFailure = Object.freeze({
   class: "storage",
   message: "Parley could not store the answer. What it had of it is kept as soon as it can be.",
+  retryable: true,
+});
+
+/** What clients are told of a run that this process makes no more. */
+export const TAKEN_OVER: RunFailure = Object.freeze({
+  class: "internal",
+  message: "Another process has taken this run over.",
   retryable: true,
 });
 
@@ -35,6 +43,12 @@ interface Pending {
   stored?: PromiseWithResolvers<void>;
 }
 
+/** Why a run is not stored any further, and what its clients have seen beyond its log. */
+interface Broken {
+  failure: RunFailure;
+  unstored: RunEvent[];
+}
+
 /**
  * The durable log: events are stored, then published, never the other way round.
  *
@@ -47,8 +61,8 @@ export class RunLog {
   readonly #durability: LogDurability;
   readonly #onFailure: OnStorageFailure;
   readonly #closed = new AbortController();
-  /** Runs of which a group could not be stored, with what their clients have seen beyond the log. */
-  readonly #broken = new WeakMap<LiveRun, EventGroup>();
+  /** Runs of which a group could not be stored. */
+  readonly #broken = new WeakMap<LiveRun, Broken>();
   readonly #appended = new WeakMap<LiveRun, number>();
   #pending = new Map<LiveRun, Pending>();
   /** True while a group is about to be written, or is being written. */
@@ -86,30 +100,38 @@ export class RunLog {
 
   /**
    * Adds the run's ending, behind its events. Resolves once it would survive a power cut and is
-   * published; to false where the run cannot be stored: its clients were told, and it is to be ended
-   * by `endLate`.
+   * published; to a failure where the run cannot be stored: its clients were told so, and it is to be
+   * ended by `endLate`.
    */
-  async end(run: LiveRun, ending: RunEnding): Promise<boolean> {
-    if (this.#broken.has(run)) return false;
-    const pending = this.#pendingOf(run);
-    pending.ending = ending;
-    pending.stored = Promise.withResolvers();
-    this.#flushNext();
-    return await pending.stored.promise.then(() => true, () => false);
+  async end(run: LiveRun, ending: RunEnding): Promise<RunFailure | undefined> {
+    if (!this.#broken.has(run)) {
+      const pending = this.#pendingOf(run);
+      pending.ending = ending;
+      pending.stored = Promise.withResolvers();
+      this.#flushNext();
+      await pending.stored.promise.catch(() => {});
+    }
+    return this.#broken.get(run)?.failure;
   }
 
   /**
-   * Ends a run that could not be stored, with what its clients have seen and no more. It is tried until
-   * it can be stored, or until `close`, which rejects it and leaves it to the recovery of the next
-   * start.
+   * Ends a run that could not be stored, with what is in its log and what its clients have seen, which
+   * `makeEnding` is given. It is tried until it can be stored, or until `close`, which rejects it and
+   * leaves it to the recovery of the next start.
    */
-  async endLate(run: LiveRun, makeEnding: () => Promise<RunEnding>): Promise<void> {
-    const unstored = this.#broken.get(run)!;
+  async endLate(run: LiveRun, makeEnding: (events: RunEvent[]) => RunEnding): Promise<void> {
+    const { failure, unstored } = this.#broken.get(run)!;
+    if (failure === TAKEN_OVER) return;
+    const { id, ownerId } = run.identity;
     for (;;) {
       await this.#clock.sleep(RETRY, this.#closed.signal);
       try {
-        const ending = await makeEnding();
-        await this.#store.append([unstored], [ending]);
+        // Of a write whose answer was lost on the line nobody knows but the database.
+        if ((await this.#store.find(ownerId, id))?.state !== "running") return;
+        const logged = await readLog(id, this.#store);
+        const rest = logged.length < run.head - unstored.length + 1 ? unstored : unstored.slice(-1);
+        const ending = makeEnding([...logged, ...rest]);
+        await this.#store.append([{ runId: id, first: logged.length + 1, events: rest }], [ending]);
         return await this.#store.durable();
       } catch {
         // The failure was reported when it came; it is only waited for here.
@@ -162,14 +184,23 @@ export class RunLog {
     // Before they are published, which moves the run's head.
     const groups = this.#number(group);
     if (this.#durability === "after") publishOngoing(group);
-    const failure = await this.#store.append(groups, endings).then(
-      () => undefined,
+    const written = await this.#store.append(groups, endings).then(
+      (lost) => ({ lost }),
       (error: unknown) => ({ error }),
     );
-    if (failure) this.#fail(group, failure.error);
-    else this.#publish(group);
-    for (const { written } of group.values()) written?.resolve();
+    if ("error" in written) this.#fail(group, written.error);
+    else this.#publish(this.#withoutLost(group, written.lost));
+    for (const pending of group.values()) pending.written?.resolve();
     this.#next();
+  }
+
+  /** The group without the runs that another process has taken over, which end here. */
+  #withoutLost(group: Map<LiveRun, Pending>, lost: ReadonlySet<string>): Map<LiveRun, Pending> {
+    if (lost.size === 0) return group;
+    const isLost = ([run]: [LiveRun, Pending]) => lost.has(run.identity.id);
+    const gone = new Map([...group].filter(isLost));
+    this.#fail(gone, new RunError(TAKEN_OVER));
+    return new Map([...group].filter((entry) => !isLost(entry)));
   }
 
   /** The next group is written as soon as the last one is. */
@@ -215,14 +246,13 @@ export class RunLog {
   }
 
   #tellFailure(group: Map<LiveRun, Pending>, error: unknown): void {
+    const failure = error instanceof RunError ? error.failure : STORAGE_FAILURE;
     for (const [run, { events, ending }] of group) {
       const usage = { ...NO_USAGE, estimated: true };
-      const event: RunEvent = { type: "error", failure: STORAGE_FAILURE, usage };
+      const event: RunEvent = { type: "error", failure, usage };
       const published = this.#durability === "after" && !ending ? events : [];
-      const unstored = [...published, event];
+      this.#broken.set(run, { failure, unstored: [...published, event] });
       run.publish([event], true);
-      const first = run.head - unstored.length + 1;
-      this.#broken.set(run, { runId: run.identity.id, first, events: unstored });
     }
     this.#onFailure([...group.keys()], error);
   }

@@ -5,8 +5,9 @@ import { type ActiveParts, ActiveRuns } from "./active.ts";
 import type { AnswerJob } from "./answer.ts";
 import { Leases } from "./leases.ts";
 import type { LiveRun } from "./live_run.ts";
+import { OthersRuns, type Stopped } from "./others.ts";
 import { recoverRuns } from "./recovery.ts";
-import { followRun, queuedRun, replayRun } from "./replay.ts";
+import { queuedRun, replayRun } from "./replay.ts";
 import { Sending, type SendingParts, type SendRequest } from "./sending.ts";
 import { WaitingRuns } from "./waiting.ts";
 
@@ -14,6 +15,8 @@ import { WaitingRuns } from "./waiting.ts";
 export interface RunsParts extends Omit<SendingParts, "leases">, ActiveParts {
   /** The id of this process. */
   owner: string;
+  /** True where other processes may use the same database. */
+  shared: boolean;
   onInterrupt: InterruptPolicy;
 }
 
@@ -23,25 +26,29 @@ export class Runs {
   readonly #active: ActiveRuns;
   readonly #waiting: WaitingRuns;
   readonly #sending: Sending;
+  readonly #others: OthersRuns;
 
   constructor(parts: RunsParts) {
     const { runs, clock, owner, shared } = parts;
     const onLost = (ids: Set<string>) => this.#active.lose(ids);
+    const onStop = (ids: string[]) => this.#active.heed(ids);
     const onSweep = () => this.recover();
-    const leases = new Leases({ runs, clock, owner, shared, onLost, onSweep });
+    const leases = new Leases({ runs, clock, owner, shared, onLost, onStop, onSweep });
     this.#parts = { ...parts, leases };
     this.#active = new ActiveRuns(parts, (chatId) => this.#sending.startNext(chatId));
     this.#waiting = new WaitingRuns(parts);
+    this.#others = new OthersRuns(parts);
     this.#sending = new Sending(this.#parts, {
-      active: this.#active,
       waiting: this.#waiting,
       start: (job) => this.#start(job),
       find: (ownerId, runId) => this.find(ownerId, runId),
+      stop: (chat, runId) => this.stop(chat, runId),
     });
   }
 
   /** Ends or takes up what processes before this one left behind. */
   async recover(): Promise<void> {
+    if (this.#sending.closed) return;
     for (const job of await recoverRuns(this.#parts)) this.#start(job);
     for (const chatId of await this.#parts.queue.chats()) await this.#sending.startNext(chatId);
   }
@@ -86,11 +93,13 @@ export class Runs {
   }
 
   /**
-   * Stops the chat's live run and waits until what it said is stored. With a run's id, only that
-   * run. Resolves to the id of the run that it stopped; undefined where there was nothing to stop.
+   * Stops the chat's live run, whichever process makes it, and waits until what it said is stored. With
+   * a run's id, only that run. Undefined where there was nothing to stop.
    */
-  stop(chat: Chat, runId?: string): Promise<string | undefined> {
-    return this.#active.stop(chat.id, runId);
+  async stop(chat: Pick<Chat, "id" | "ownerId">, runId?: string): Promise<Stopped | undefined> {
+    const here = await this.#active.stop(chat.id, runId);
+    if (here !== undefined) return { runId: here, ended: true };
+    return await this.#others.stop(chat, runId);
   }
 
   /** Stops what the chat does and ends what waits in it, for it is about to be deleted. */
@@ -115,9 +124,11 @@ export class Runs {
    */
   async close(graceMs: number): Promise<void> {
     this.#sending.close();
-    this.#parts.leases.close();
     this.#waiting.close();
     await this.#active.close(graceMs);
+    // Until here the runs are this process's.
+    this.#parts.leases.close();
+    this.#others.close();
     await this.#parts.namer.close();
   }
 
@@ -131,9 +142,10 @@ export class Runs {
   }
 
   #open(found: FoundRun): LiveRun | Promise<LiveRun> {
-    const here = this.#active.get(found.run.id);
+    const { id } = found.run;
+    const here = this.#active.get(id) ?? this.#waiting.get(id);
     if (here) return here;
     const { runs } = this.#parts;
-    return found.state === "running" ? followRun(found, this.#parts) : replayRun(found, runs);
+    return found.state === "running" ? this.#others.follow(found) : replayRun(found, runs);
   }
 }

@@ -5,7 +5,6 @@ import type { BusyPolicy } from "../domain/policies.ts";
 import type { KeyedSend, QueuedSend, QueueStore } from "../domain/ports.ts";
 import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
 import type { CatalogModel, ModelCatalog } from "../models/catalog.ts";
-import type { ActiveRuns } from "./active.ts";
 import {
   type Admission,
   type AdmissionParts,
@@ -17,7 +16,9 @@ import {
 import type { AnswerJob } from "./answer.ts";
 import type { LiveRun } from "./live_run.ts";
 import type { Namer } from "./namer.ts";
+import type { Stopped } from "./others.ts";
 import type { SentMessage } from "./plan.ts";
+import { busy, isRefusal, otherMessage, shuttingDown, takenBack } from "./refusals.ts";
 import { missingModel, type WaitingRuns } from "./waiting.ts";
 
 /** What sending needs. */
@@ -25,8 +26,6 @@ export interface SendingParts extends AdmissionParts {
   queue: QueueStore;
   catalog: ModelCatalog;
   namer: Namer;
-  /** True where other processes may use the same database. */
-  shared: boolean;
   /** Models to ask where one does not answer, by id. */
   fallbacks: Readonly<Record<string, string[]>>;
 }
@@ -51,19 +50,21 @@ const SEND_TRIES = 10;
 
 /** What sending asks of all runs. */
 export interface SendingHost {
-  active: ActiveRuns;
   waiting: WaitingRuns;
   /** Makes the answer of an admitted send. */
   start(job: Omit<AnswerJob, "live">): LiveRun;
   /** The run with that id, wherever it stands. */
   find(ownerId: string, runId: string): Promise<LiveRun | undefined>;
+  /** Stops the chat's live run if it is that one, whichever process makes it. */
+  stop(chat: Send["chat"], runId: string): Promise<Stopped | undefined>;
 }
 
 /** Takes what is sent. */
 export class Sending {
   readonly #parts: SendingParts;
   readonly #host: SendingHost;
-  #closed = false;
+  /** True once no new sends are taken. */
+  closed = false;
 
   constructor(parts: SendingParts, host: SendingHost) {
     this.#parts = parts;
@@ -77,7 +78,7 @@ export class Sending {
     for (let tries = 0; tries < SEND_TRIES; tries++) {
       const repeated = request.keyed && await this.#repeated(request.chat, request.keyed);
       if (repeated) return await this.#acknowledged(repeated);
-      if (this.#closed) throw shuttingDown();
+      if (this.closed) throw shuttingDown();
       const live = await this.#trySend(request, model);
       if (live) return live;
     }
@@ -86,7 +87,7 @@ export class Sending {
 
   /** Starts the message that waits longest, if the chat is free. */
   async startNext(chatId: string): Promise<void> {
-    while (!this.#closed) {
+    while (!this.closed) {
       const next = await this.#parts.queue.first(chatId);
       if (!next) return;
       try {
@@ -103,7 +104,7 @@ export class Sending {
 
   /** Takes no new sends; what is on its way, or waits, may still be joined. */
   close(): void {
-    this.#closed = true;
+    this.closed = true;
   }
 
   async #admitQueued({ run, request }: QueuedSend): Promise<Admission> {
@@ -162,10 +163,9 @@ export class Sending {
     if (keyed && await this.#parts.runs.keyed(chat.id, keyed.key)) return undefined;
     if (policy === "queue") return await this.#enqueue(send);
     if (policy === "reject") throw busy(live.run.id);
-    const isHere = this.#host.active.get(live.run.id) !== undefined;
-    const stopped = await this.#host.active.stop(chat.id, live.run.id);
-    // Another process's run is out of reach; one that is gone by now has ended by itself.
-    if (stopped === undefined && !isHere && this.#parts.shared) throw busy(live.run.id);
+    const stopped = await this.#host.stop(chat, live.run.id);
+    // What is gone by now has ended by itself.
+    if (stopped?.ended === false) throw busy(live.run.id);
     return undefined;
   }
 
@@ -199,17 +199,10 @@ export class Sending {
   async #repeated(chat: Chat, { key, hash }: KeyedSend): Promise<LiveRun | undefined> {
     const known = await this.#parts.runs.keyed(chat.id, key);
     if (!known) return undefined;
-    if (known.hash !== hash) {
-      throw new AppError("unprocessable", "This Idempotency-Key came with another message", {
-        detail: "Send the same message again, or take a new key.",
-        validations: [{ field: "Idempotency-Key", detail: "Expected a key that is new" }],
-      });
-    }
+    if (known.hash !== hash) throw otherMessage();
     const live = await this.#host.find(chat.ownerId, known.runId);
     if (live) return live;
-    throw new AppError("conflict", "The message of this Idempotency-Key was taken back", {
-      detail: "It waited, and was removed before it was answered. Take a new key.",
-    });
+    throw takenBack();
   }
 
   async #fallbacksOf(model: CatalogModel): Promise<CatalogModel[]> {
@@ -217,23 +210,4 @@ export class Sending {
     const found = await Promise.all((fallbacks[model.id] ?? []).map((id) => catalog.find(id)));
     return found.filter((model) => model !== undefined);
   }
-}
-
-function busy(runId: string | undefined): AppError {
-  return new AppError("conflict", "The chat is busy", {
-    detail: runId === undefined
-      ? "Another run was answering. Send again."
-      : `Run ${runId} is answering. Wait for its end, stop it, or send with a busy policy.`,
-    ...(runId !== undefined && { headers: { "parley-run-id": runId } }),
-  });
-}
-
-function shuttingDown(): AppError {
-  return new AppError("unavailable", "Parley is shutting down", { retryAfter: 5 });
-}
-
-/** True for what would be refused each time it is tried. */
-function isRefusal(error: unknown): error is AppError {
-  return error instanceof AppError &&
-    ["bad_request", "conflict", "not_found", "unprocessable"].includes(error.code);
 }

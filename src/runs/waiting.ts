@@ -1,6 +1,7 @@
 import type { Chat } from "../domain/chat.ts";
 import type { Clock, IdGenerator } from "../domain/clock.ts";
-import { AppError, RunError } from "../domain/errors.ts";
+import { AppError, RunError, type RunFailure } from "../domain/errors.ts";
+import type { RunEvent } from "../domain/event.ts";
 import type { QueuedSend, QueueStore, RunIdentity, RunStore } from "../domain/ports.ts";
 import { NO_USAGE } from "../domain/usage.ts";
 import type { CatalogModel } from "../models/catalog.ts";
@@ -109,19 +110,11 @@ export class WaitingRuns {
   }
 
   /** Ends the wait of a message that the chat can no longer take. */
-  async refuse(run: RunIdentity, { message, detail }: AppError): Promise<void> {
+  async refuse(run: RunIdentity, error: AppError): Promise<void> {
     const live = this.take(run.id);
     await this.#parts.queue.remove(run.ownerId, run.chatId, run.id);
-    const failure = {
-      class: "internal" as const,
-      message: `${message}. ${detail}`,
-      retryable: false,
-    };
-    const { messageId, model } = run;
-    live?.publish([
-      { type: "start", messageId, model },
-      { type: "error", failure, usage: NO_USAGE },
-    ], true);
+    // A chat that is gone has nobody left to tell.
+    live?.publish(error.code === "not_found" ? [] : refusal(run, error), true);
   }
 
   /** The run of a message whose turn has come, to be started. */
@@ -157,4 +150,13 @@ export function missingModel(id: string): CatalogModel {
     type: "demo",
     languageModel: () => Promise.reject(new RunError(failure)),
   };
+}
+
+function refusal({ messageId, model }: RunIdentity, { message, detail }: AppError): RunEvent[] {
+  const failure: RunFailure = {
+    class: "internal",
+    message: detail === undefined ? `${message}.` : `${message}. ${detail}`,
+    retryable: false,
+  };
+  return [{ type: "start", messageId, model }, { type: "error", failure, usage: NO_USAGE }];
 }

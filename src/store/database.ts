@@ -10,6 +10,7 @@ import { migrate } from "drizzle-orm/libsql/migrator";
 import { UsageError } from "../domain/errors.ts";
 import { Durability } from "./durability.ts";
 import { storageError } from "./failure.ts";
+import { remoteCause, remoteFetch } from "./remote.ts";
 
 /** One SQL statement with its values. */
 export type Statement = InStatement;
@@ -59,20 +60,27 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     client = createClient({
       url: options.url,
       ...(options.token !== undefined && { authToken: options.token }),
-      ...(file !== undefined && { concurrency: 1, timeout: options.busyTimeoutMs ?? 2_000 }),
+      ...(file === undefined
+        ? { fetch: remoteFetch }
+        : { concurrency: 1, timeout: options.busyTimeoutMs ?? 2_000 }),
       intMode: "number",
     });
     if (file !== undefined) {
       await client.executeMultiple(`PRAGMA journal_mode=WAL; ${PER_CONNECTION}`);
     }
     const orm = drizzle(client);
-    await migrate(orm, { migrationsFolder: options.migrations });
+    const bringUpToDate = () => migrate(orm, { migrationsFolder: options.migrations });
+    await bringUpToDate().catch((error) => {
+      if (file !== undefined || remoteCause(error)) throw error;
+      // Another process may have done it at this moment: then nothing is left to do.
+      return bringUpToDate();
+    });
     const durability = file === undefined ? undefined : new Durability(file);
     await durability?.sync();
     return connect(client, orm, durability);
   } catch (error) {
     client?.close();
-    throw new UsageError(openFailure(error, file ?? options.url), { cause: error });
+    throw new UsageError(openFailure(error, file ?? shown(options.url)), { cause: error });
   }
 }
 
@@ -134,7 +142,18 @@ export function filePath(url: string): string | undefined {
   return url.startsWith("file:") ? url.slice("file:".length).replace(/^\/\/(?=\/)/, "") : undefined;
 }
 
+/** A remote database without what may be secret in its URL. */
+function shown(url: string): string {
+  const parsed = URL.parse(url);
+  return parsed ? `${parsed.protocol}//${parsed.host}${parsed.pathname.replace(/\/$/, "")}` : "";
+}
+
 function openFailure(error: unknown, where: string): string {
+  const remote = remoteCause(error);
+  if (remote?.kind === "refused") {
+    return `The database ${where} refuses the token: set PARLEY_DATABASE_TOKEN to one that it takes.`;
+  }
+  if (remote) return `The database ${where} cannot be reached: ${remote.message}.`;
   const text = error instanceof Error
     ? `${error.message} ${String(error.cause ?? "")}`
     : String(error);

@@ -1,12 +1,15 @@
 import { LibsqlError } from "@libsql/client";
 import { AppError } from "../domain/errors.ts";
+import { remoteCause, type RemoteError } from "./remote.ts";
 
 /**
- * What the database said, as an `AppError`: a full disk is `storage_full`, a locked one
- * `unavailable`, anything else `storage_failed`. The statement and its values are never in it.
+ * What the database said, as an `AppError`: a full disk is `storage_full`, one that is locked or out of
+ * reach `unavailable`, anything else `storage_failed`. The statement and its values are never in it.
  */
 export function storageError(error: unknown): Error {
   if (error instanceof AppError) return error;
+  const remote = remoteCause(error);
+  if (remote) return remoteFailure(remote);
   const code = error instanceof LibsqlError ? error.code : "";
   switch (code) {
     case "SQLITE_FULL":
@@ -16,6 +19,8 @@ export function storageError(error: unknown): Error {
       });
     case "SQLITE_BUSY":
     case "SQLITE_LOCKED":
+    case "TRANSACTION_BUSY":
+    case "TRANSACTION_TIMEOUT":
       return new AppError("unavailable", "The database is locked by another program", {
         detail: "Nothing was stored. Send it again.",
         retryAfter: 1,
@@ -32,6 +37,21 @@ export function storageError(error: unknown): Error {
         cause: error,
       });
   }
+}
+
+function remoteFailure(error: RemoteError): AppError {
+  if (error.kind === "refused") {
+    return new AppError("storage_failed", "The database refuses Parley's token", {
+      detail: `It answered ${error.message}. Nothing was stored.`,
+      cause: error,
+    });
+  }
+  return new AppError("unavailable", "The database cannot be reached", {
+    detail: `It gave no answer (${error.message}). ` +
+      "What was sent may be stored nevertheless: send it again with its Idempotency-Key.",
+    retryAfter: 5,
+    cause: error,
+  });
 }
 
 /** True where a write was refused because a unique index already has the value. */

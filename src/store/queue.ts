@@ -2,7 +2,7 @@ import type { Row } from "@libsql/client";
 import type { QueuedRequest, QueuedSend, QueueStore } from "../domain/ports.ts";
 import type { Database } from "./database.ts";
 import { isUniqueViolation } from "./failure.ts";
-import { insertKeyed } from "./runs.ts";
+import { insertKeyed } from "./run_statements.ts";
 
 /** Messages that wait, in the database. */
 export function queueStore(db: Database): QueueStore {
@@ -83,7 +83,10 @@ export function queueStore(db: Database): QueueStore {
     },
 
     async chats() {
-      const { rows } = await db.read("SELECT DISTINCT chat_id FROM queue");
+      const { rows } = await db.read(
+        `SELECT DISTINCT chat_id FROM queue WHERE NOT EXISTS
+           (SELECT 1 FROM runs WHERE runs.chat_id = queue.chat_id AND state = 'running')`,
+      );
       return rows.map((row) => row["chat_id"] as string);
     },
   };

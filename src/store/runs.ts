@@ -1,22 +1,25 @@
 import type { Row } from "@libsql/client";
 import type { RunEvent } from "../domain/event.ts";
-import type {
-  EventGroup,
-  FoundRun,
-  KeyedSend,
-  Lease,
-  RunBeginning,
-  RunEnding,
-  RunRecord,
-  RunStore,
-} from "../domain/ports.ts";
-import type { Database, Statement } from "./database.ts";
+import type { FoundRun, RunStore } from "../domain/ports.ts";
+import type { Database } from "./database.ts";
 import { isMissingRow, isUniqueViolation } from "./failure.ts";
-import { closeAttempt, openAttempt } from "./ledger.ts";
-import { insertMessage, toMessage, updateMessage } from "./messages.ts";
+import { toMessage } from "./messages.ts";
+import { remoteCause } from "./remote.ts";
+import {
+  appendStatement,
+  beginStatements,
+  endStatements,
+  insertKeyed,
+  lostStatement,
+} from "./run_statements.ts";
 
-/** Runs and their logs in the database. */
-export function runStore(db: Database): RunStore {
+const NONE: ReadonlySet<string> = new Set();
+
+/**
+ * Runs and their logs in the database. On a shared one `leaseOwner` is this process: it writes to no
+ * run that another has taken over.
+ */
+export function runStore(db: Database, leaseOwner?: string): RunStore {
   const findOne = async (where: string, args: string[]): Promise<FoundRun | undefined> => {
     const { rows } = await db.read({ sql: `${SELECT} WHERE ${where} LIMIT 1`, args });
     return rows[0] && toFound(rows[0]);
@@ -34,9 +37,20 @@ export function runStore(db: Database): RunStore {
     },
 
     async append(groups, endings) {
-      const statements = endings.flatMap(endStatements);
-      if (groups.length > 0) statements.unshift(appendStatement(groups));
-      await db.write(statements);
+      const statements = endings.flatMap((ending) => endStatements(ending, leaseOwner));
+      if (groups.length > 0) statements.unshift(appendStatement(groups, leaseOwner));
+      if (leaseOwner === undefined) {
+        await db.write(statements);
+        return NONE;
+      }
+      const ids = [...groups.map(({ runId }) => runId), ...endings.map(({ run }) => run.id)];
+      const write = () => db.write([lostStatement(ids, leaseOwner), ...statements]);
+      // Twice is as good as once, and a line that broke may be whole by now.
+      const [lost] = await write().catch((error) => {
+        if (remoteCause(error)?.kind !== "unreachable") throw error;
+        return write();
+      });
+      return new Set(lost?.rows.map((row) => row["value"] as string));
     },
 
     live: (ownerId, chatId) =>
@@ -78,13 +92,30 @@ export function runStore(db: Database): RunStore {
       return result?.rowsAffected === 1;
     },
 
-    async renew(lease) {
+    async renew(lease, runIds) {
       const [result] = await db.write([{
-        sql: `UPDATE runs SET lease_until = ?
-              WHERE lease_owner = ? AND state = 'running' RETURNING id`,
-        args: [lease.until, lease.owner],
+        sql: `UPDATE runs SET lease_until = ? WHERE lease_owner = ? AND state = 'running'
+              AND id IN (SELECT value FROM json_each(?)) RETURNING id`,
+        args: [lease.until, lease.owner, JSON.stringify(runIds)],
       }]);
       return result?.rows.map((row) => row["id"] as string) ?? [];
+    },
+
+    async requestStop(ownerId, runId) {
+      const [result] = await db.write([{
+        sql: `UPDATE runs SET stop_requested = 1
+              WHERE id = ? AND owner_id = ? AND state = 'running'`,
+        args: [runId, ownerId],
+      }]);
+      return result?.rowsAffected === 1;
+    },
+
+    async stopRequests(leaseOwner) {
+      const { rows } = await db.read({
+        sql: "SELECT id FROM runs WHERE state = 'running' AND stop_requested AND lease_owner = ?",
+        args: [leaseOwner],
+      });
+      return rows.map((row) => row["id"] as string);
     },
 
     async events(runId, after, limit) {
@@ -147,107 +178,6 @@ function abandonedBy(owner: string, time: number | undefined) {
   return time === undefined
     ? { sql: "lease_owner <> ?", args: [owner] }
     : { sql: "lease_until < ?", args: [time] };
-}
-
-/** The statement that keeps a send's key, in the transaction of what it began. */
-export function insertKeyed(
-  keyed: KeyedSend,
-  run: { id: string; chatId: string; createdAt: number },
-  where: { sql: string; args: string[] } = { sql: "true", args: [] },
-): Statement {
-  return {
-    sql: `INSERT INTO sends (chat_id, key, hash, run_id, created_at)
-          SELECT ?, ?, ?, ?, ? WHERE ${where.sql}`,
-    args: [run.chatId, keyed.key, keyed.hash, run.id, run.createdAt, ...where.args],
-  };
-}
-
-function beginStatements(
-  { run, prompt, store, leafKey, attempt, lease, keyed, queued }: RunBeginning,
-): Statement[] {
-  return [
-    ...(store === "insert" ? [insertMessage(run.chatId, prompt)] : []),
-    insertRun(run, leafKey, lease),
-    ...(store === "update" ? [updateMessage(prompt)] : []),
-    openAttempt(attempt),
-    {
-      sql: "UPDATE chats SET leaf_key = ?, updated_at = max(updated_at, ?) WHERE id = ?",
-      args: [run.promptKey, run.createdAt, run.chatId],
-    },
-    ...(queued ? [{ sql: "DELETE FROM queue WHERE run_id = ?", args: [run.id] }] : []),
-    ...(keyed ? [insertKeyed(keyed, run)] : []),
-  ];
-}
-
-/**
- * The run's prompt is looked up under the conditions of the decision: where they no longer hold it
- * is null, which the table refuses, and the whole transaction with it.
- */
-function insertRun(run: RunRecord, leafKey: string | null, lease: Lease): Statement {
-  return {
-    sql:
-      `INSERT INTO runs (id, chat_id, owner_id, message_id, model, protocol, created_at, lease_owner,
-            lease_until, state, prompt_key)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'running',
-            (SELECT m.key FROM messages m JOIN chats c ON c.id = m.chat_id
-             WHERE m.key = ? AND c.id = ? AND c.owner_id = ? AND c.leaf_key IS ?))`,
-    args: [
-      run.id,
-      run.chatId,
-      run.ownerId,
-      run.messageId,
-      run.model,
-      run.protocol,
-      run.createdAt,
-      lease.owner,
-      lease.until,
-      run.promptKey,
-      run.chatId,
-      run.ownerId,
-      leafKey,
-    ],
-  };
-}
-
-function endStatements({ run, state, failure, endedAt, message, attempt }: RunEnding): Statement[] {
-  const running = {
-    sql: "EXISTS (SELECT 1 FROM runs WHERE id = ? AND state = 'running')",
-    args: [run.id],
-  };
-  return [
-    ...(message?.key === run.promptKey ? [updateMessage(message, running)] : []),
-    ...(message && message.key !== run.promptKey
-      ? [
-        insertMessage(run.chatId, message, running),
-        {
-          sql: `UPDATE chats SET leaf_key = ?, updated_at = max(updated_at, ?)
-                WHERE id = ? AND leaf_key = ? AND ${running.sql}`,
-          args: [message.key, endedAt, run.chatId, run.promptKey, ...running.args],
-        },
-      ]
-      : []),
-    ...(attempt ? [closeAttempt(attempt.id, attempt.end)] : []),
-    {
-      sql:
-        "UPDATE runs SET state = ?, failure = ?, ended_at = ? WHERE id = ? AND state = 'running'",
-      args: [state, failure && JSON.stringify(failure), endedAt, run.id],
-    },
-  ];
-}
-
-/** One statement for all runs: 60 % of the cost of an insert each. */
-function appendStatement(groups: EventGroup[]): Statement {
-  const rows = groups.map(({ runId, first, events }) => [
-    runId,
-    first,
-    first + events.length - 1,
-    JSON.stringify(events),
-  ]);
-  return {
-    sql: `INSERT INTO events (run_id, seq, last_seq, data)
-          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)`,
-    args: [JSON.stringify(rows)],
-  };
 }
 
 function toFound(row: Row): FoundRun {

@@ -62,6 +62,8 @@ export const runs = sqliteTable("runs", {
   /** The process that makes it, and until when its word is good. */
   leaseOwner: text("lease_owner").notNull(),
   leaseUntil: integer("lease_until").notNull(),
+  /** True once another process was asked to stop it: the one that makes it looks now and then. */
+  stopRequested: integer("stop_requested", { mode: "boolean" }).notNull().default(false),
   /** True while its log is kept. */
   logged: integer({ mode: "boolean" }).notNull().default(true),
 }, (t) => [

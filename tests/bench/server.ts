@@ -17,7 +17,8 @@ const parley = await createApp(config, new URL("../../migrations", import.meta.u
   ...(Deno.env.get("BENCH_LOG") === "off" && {
     runStore: (store) => ({
       ...store,
-      append: (_, endings) => endings.length > 0 ? store.append([], endings) : Promise.resolve(),
+      append: (_, endings) =>
+        endings.length > 0 ? store.append([], endings) : Promise.resolve(new Set()),
     }),
   }),
 });

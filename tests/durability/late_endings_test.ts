@@ -97,7 +97,7 @@ Deno.test("an ending that is stored and could not be synced is not stored again"
     ...store,
     async append(groups, endings) {
       if (endings.length > 0 && unsynced === "none") unsynced = "now";
-      await store.append(groups, endings);
+      return await store.append(groups, endings);
     },
     async durable() {
       await store.durable();

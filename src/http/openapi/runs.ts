@@ -74,7 +74,9 @@ export const runPaths: ZodOpenApiPathsObject = {
       operationId: "stopRun",
       tags,
       summary: "Stop the answer",
-      description: "Answers once the request to the model is closed and what it said is stored.",
+      description: "Answers once the request to the model is closed and what it said is stored. " +
+        "Where another Parley on the same database makes the answer and has not ended it after 10 " +
+        "seconds, `stopped` is false and `run_id` says which.",
       requestParams: { path: chatParams },
       requestBody: { content: json(stopSchema, { run_id: RUN }) },
       responses: {

@@ -1,0 +1,79 @@
+import type { Chat } from "../domain/chat.ts";
+import type { FoundRun, RunRecord, StoredMessage } from "../domain/ports.ts";
+import { LiveRun } from "./live_run.ts";
+import { follow, FOLLOW_EVERY, type FollowParts, LOG_PAGE } from "./replay.ts";
+
+/** What the runs of other processes need. */
+export interface OthersParts extends FollowParts {
+  /** True where there may be other processes. */
+  shared: boolean;
+}
+
+/** What a stop came to. */
+export interface Stopped {
+  runId: string;
+  /** False where the process that makes it was asked, and has not ended it yet. */
+  ended: boolean;
+}
+
+/** How long a stop waits for the process that makes the run, in milliseconds. */
+const STOP_WAIT = 10_000;
+
+/** The runs that other processes make on a shared database. */
+export class OthersRuns {
+  readonly #parts: OthersParts;
+  readonly #followed = new Map<string, LiveRun>();
+  readonly #closed = new AbortController();
+
+  constructor(parts: OthersParts) {
+    this.#parts = parts;
+  }
+
+  /** The run, to be subscribed to: its log is read as it grows, once for all who do. */
+  async follow({ run, lastSeq }: FoundRun): Promise<LiveRun> {
+    const before = await this.#before(run);
+    const known = this.#followed.get(run.id);
+    if (known) return known;
+    const { runs } = this.#parts;
+    const live = new LiveRun(run, (id, after) => runs.events(id, after, LOG_PAGE), {
+      state: "running",
+      head: lastSeq,
+    });
+    live.before = before;
+    this.#followed.set(run.id, live);
+    follow(live, this.#parts, this.#closed.signal).then(() => this.#followed.delete(run.id));
+    return live;
+  }
+
+  /**
+   * Asks the process that makes the chat's live run to stop it, and waits a while until it has ended.
+   * Undefined where there is nothing to stop.
+   */
+  async stop(chat: Pick<Chat, "id" | "ownerId">, runId?: string): Promise<Stopped | undefined> {
+    const { runs, clock, shared } = this.#parts;
+    if (!shared) return undefined;
+    const found = await runs.live(chat.ownerId, chat.id);
+    if (!found || (runId !== undefined && found.run.id !== runId)) return undefined;
+    const { id } = found.run;
+    if (!await runs.requestStop(chat.ownerId, id)) return undefined;
+    const until = clock.now() + STOP_WAIT;
+    while (clock.now() < until && !this.#closed.signal.aborted) {
+      await clock.sleep(FOLLOW_EVERY, this.#closed.signal).catch(() => {});
+      const state = (await runs.find(chat.ownerId, id))?.state;
+      if (state !== "running") return { runId: id, ended: true };
+    }
+    return { runId: id, ended: false };
+  }
+
+  /** Ends the streams of who follows. */
+  close(): void {
+    this.#closed.abort();
+    for (const live of this.#followed.values()) live.publish([], true);
+  }
+
+  /** The answer that the run continues, as it was. */
+  async #before(run: RunRecord): Promise<StoredMessage | undefined> {
+    const answer = await this.#parts.runs.answer(run);
+    return answer?.key === run.promptKey ? answer : undefined;
+  }
+}
