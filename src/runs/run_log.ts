@@ -95,7 +95,8 @@ export class RunLog {
     if (!this.#broken.has(run)) {
       const pending = this.#pendingOf(run);
       pending.ending = ending;
-      await pending.stored.promise.catch(() => {});
+      // What is stored and could not be synced is stored.
+      if (await pending.stored.promise.then(() => true, () => false)) return undefined;
     }
     return this.#broken.get(run)?.failure;
   }
