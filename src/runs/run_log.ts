@@ -109,7 +109,8 @@ export class RunLog {
       pending.ending = ending;
       pending.stored = Promise.withResolvers();
       this.#flushNext();
-      await pending.stored.promise.catch(() => {});
+      // What is stored and could not be synced is stored.
+      if (await pending.stored.promise.then(() => true, () => false)) return undefined;
     }
     return this.#broken.get(run)?.failure;
   }

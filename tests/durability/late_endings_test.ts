@@ -112,6 +112,8 @@ Deno.test("an ending that is stored and could not be synced is not stored again"
   const witness = new Witness(await scripted.send(chat, "Hello"));
   assertEquals(await witness.over, "ended");
   assertEquals(witness.parts.slice(-2).map(({ code }) => code), ["3", "d"]);
+  const ends = server.logged.map((line) => JSON.parse(line)).filter((line) => line.run);
+  assertEquals(ends.find(({ message }) => message === "run")?.state, "completed");
   // What is still tried to be stored would be stopped first, and so waited for.
   const stop = await server.ask("POST", `/api/v2/chats/${chat}/stop`, {
     body: {},
