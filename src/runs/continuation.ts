@@ -31,14 +31,16 @@ export function continuationOf(
   const textOnly = parts.every(({ type }) => type === "text" || type === "step-start");
   const open = openText(events);
   if (!textOnly || open === undefined) return undefined;
+  // Providers refuse an answer that ends in white space, or that is none.
   const text = parts.map((part) => part.type === "text" ? part.text : "").join("");
+  const given = text.trimEnd();
+  if (given === "") return undefined;
   const assembly = new Assembly();
   for (const event of events) assembly.apply(event);
   return {
     head: events.length,
     assembly,
-    // Providers refuse an answer that ends in white space.
-    text: text.trimEnd(),
+    text: given,
     joined: (emit) => joinText(emit, open, /\s$/.test(text)),
   };
 }
