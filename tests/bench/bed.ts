@@ -1,5 +1,6 @@
-/** What the benches measure on: Parley and the scripted provider, each a process of its own. */
+/** What the benches measure on: Parley, the scripted provider and a peer, each a process of its own. */
 import { TOKENS } from "../kit/parley.ts";
+import { type OnDeltas, readStream } from "./reader.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
@@ -17,21 +18,24 @@ export interface Plan {
   size?: number;
 }
 
-/** Both processes, ended when the bench is. */
+/** The processes, ended when the bench is. */
 export interface Bed extends AsyncDisposable {
   parley: Subject;
   provider: Subject;
   /** Makes a chat and gives its id. */
   newChat(body?: object): Promise<string>;
-  /** Sends to Parley what the provider answers by that plan. */
-  ask(chat: string, plan: Plan): Promise<Response>;
+  /** Sends to Parley what the provider answers by that plan; resolves to how many deltas came. */
+  ask(chat: string, plan: Plan, onDeltas?: OnDeltas): Promise<number>;
+  /** Asks the provider through an app that only passes its stream on. */
+  askPeer(plan: Plan, onDeltas?: OnDeltas): Promise<number>;
   /** Asks the provider itself: the limit. */
-  askDirectly(plan: Plan): Promise<Response>;
+  askDirectly(plan: Plan, onDeltas?: OnDeltas): Promise<number>;
 }
 
-/** Starts both. With `log: false` Parley keeps no log, for what the log costs. */
+/** Starts them. With `log: false` Parley keeps no log, for what the log costs. */
 export async function makeBed(options: { log?: boolean } = {}): Promise<Bed> {
   const provider = await start(["tests/kit/provider/main.ts", "--port", "0"], {});
+  const peer = await start(["tests/bench/peer.ts", provider.url], {});
   const dataDir = await Deno.makeTempDir({ prefix: "parley-bench-" });
   const parley = await start(["tests/bench/server.ts", dataDir], {
     PARLEY_AI_PROVIDER_0_TYPE: "openai-compatible",
@@ -48,32 +52,35 @@ export async function makeBed(options: { log?: boolean } = {}): Promise<Bed> {
       const made = await fetch(chats, { method: "POST", headers, body: JSON.stringify(body) });
       return (await made.json()).id;
     },
-    ask: (chat, plan) =>
-      fetch(`${chats}/${chat}/messages`, {
-        method: "POST",
+    ask: (chat, plan, onDeltas) =>
+      readStream(`${chats}/${chat}/messages`, {
         headers,
-        body: JSON.stringify({
+        body: {
           message: { role: "user", content: JSON.stringify(plan) },
           model: "scripted",
-        }),
-      }),
-    askDirectly: (plan) =>
-      fetch(`${provider.url}/v1/chat/completions`, {
-        method: "POST",
-        headers,
-        body: JSON.stringify({
-          model: "scripted",
-          stream: true,
-          stream_options: { include_usage: true },
-          messages: [{ role: "user", content: JSON.stringify(plan) }],
-        }),
-      }),
+        },
+      }, onDeltas),
+    askPeer: (plan, onDeltas) => askProvider(peer.url, plan, onDeltas),
+    askDirectly: (plan, onDeltas) => askProvider(provider.url, plan, onDeltas),
     async [Symbol.asyncDispose]() {
       await parley.end();
+      await peer.end();
       await provider.end();
       await Deno.remove(dataDir, { recursive: true });
     },
   };
+}
+
+function askProvider(url: string, plan: Plan, onDeltas?: OnDeltas): Promise<number> {
+  return readStream(`${url}/v1/chat/completions`, {
+    headers: { "content-type": "application/json" },
+    body: {
+      model: "scripted",
+      stream: true,
+      stream_options: { include_usage: true },
+      messages: [{ role: "user", content: JSON.stringify(plan) }],
+    },
+  }, onDeltas);
 }
 
 async function start(args: string[], env: Record<string, string>) {

@@ -1,28 +1,33 @@
 import { makeBed, type Plan } from "./bed.ts";
-import { quantile, readDeltas, say } from "./measure.ts";
+import { quantile, say } from "./measure.ts";
+import type { OnDeltas } from "./reader.ts";
 
 /** Requests of each kind. */
 const ROUNDS = 200;
 
 /**
- * How much later the first token of a chat's first message comes than from the provider itself, both
- * asked in turn in one run.
+ * How much later the first token of a chat's first message comes than from the provider itself, and
+ * through an app that does nothing but pass it on, all asked in turn in one run.
  */
 export async function firstToken(): Promise<void> {
   await using bed = await makeBed();
   const plan: Plan = { deltas: 3, delayMs: 5 };
   const direct: number[] = [];
+  const piped: number[] = [];
   const through: number[] = [];
-  for (let round = -20; round < ROUNDS; round++) {
+  for (let round = -100; round < ROUNDS; round++) {
     const chat = await bed.newChat();
-    const ours = await timeToFirst(() => bed.ask(chat, plan));
-    const theirs = await timeToFirst(() => bed.askDirectly(plan));
+    const ours = await timeToFirst((onDeltas) => bed.ask(chat, plan, onDeltas));
+    const peers = await timeToFirst((onDeltas) => bed.askPeer(plan, onDeltas));
+    const theirs = await timeToFirst((onDeltas) => bed.askDirectly(plan, onDeltas));
     if (round < 0) continue;
     through.push(ours);
+    piped.push(peers);
     direct.push(theirs);
   }
   say("first token, ms", "", "p50", "p99");
   say("provider asked directly", "", quantile(direct, 0.5), quantile(direct, 0.99));
+  say("through a bare Hono app", "", quantile(piped, 0.5), quantile(piped, 0.99));
   say("through Parley", "", quantile(through, 0.5), quantile(through, 0.99));
   say(
     "added (target 2.2 / 8)",
@@ -33,9 +38,11 @@ export async function firstToken(): Promise<void> {
 }
 
 /** Milliseconds to the first delta of what `ask` gives. */
-export async function timeToFirst(ask: () => Promise<Response>): Promise<number> {
+export async function timeToFirst(
+  ask: (onDeltas: OnDeltas) => Promise<unknown>,
+): Promise<number> {
   const begun = performance.now();
   let first = 0;
-  await readDeltas(await ask(), (_, at) => first ||= at - begun);
+  await ask((_, at) => first ||= at - begun);
   return first;
 }

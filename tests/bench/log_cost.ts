@@ -1,7 +1,7 @@
 /** What the durable log costs: the same load on a Parley that keeps it and on one that does not. */
 import { type Bed, makeBed, type Plan } from "./bed.ts";
 import { timeToFirst } from "./first_token.ts";
-import { cpuSeconds, quantile, readDeltas, say } from "./measure.ts";
+import { cpuSeconds, quantile, say } from "./measure.ts";
 
 /** First tokens of each kind. */
 const ROUNDS = 200;
@@ -35,7 +35,7 @@ async function firstTokens(off: Bed, on: Bed): Promise<void> {
   for (let round = -50; round < ROUNDS; round++) {
     for (const { bed, times } of kinds) {
       const chat = await bed.newChat();
-      const time = await timeToFirst(() => bed.ask(chat, plan));
+      const time = await timeToFirst((onDeltas) => bed.ask(chat, plan, onDeltas));
       if (round >= 0) times.push(time);
     }
   }
@@ -89,13 +89,9 @@ async function watch(bed: Bed): Promise<Window> {
   for (const chat of chats) {
     const seen: (typeof deltas)[number] = [];
     deltas.push(seen);
-    streams.push(
-      bed.ask(chat, PLAN).then((response) =>
-        readDeltas(response, (count, at) => {
-          for (let n = 0; n < count; n++) seen.push({ number: seen.length, at });
-        })
-      ),
-    );
+    streams.push(bed.ask(chat, PLAN, (count, at) => {
+      for (let n = 0; n < count; n++) seen.push({ number: seen.length, at });
+    }));
     await pause(STAGGER_MS);
   }
   const from = performance.now();

@@ -1,5 +1,6 @@
 import { type Bed, makeBed, type Plan } from "./bed.ts";
-import { cpuSeconds, quantile, readDeltas, say } from "./measure.ts";
+import { cpuSeconds, quantile, say } from "./measure.ts";
+import type { OnDeltas } from "./reader.ts";
 
 const PLAN: Plan = { deltas: 100, delayMs: 20 };
 
@@ -31,13 +32,13 @@ async function run(bed: Bed, streams: number, directly: boolean): Promise<Result
   const begun = performance.now();
   const lateness: number[] = [];
   await Promise.all(chats.map(async (chat) => {
-    const response = await (directly ? bed.askDirectly(PLAN) : bed.ask(chat, PLAN));
     let first = 0;
     let seen = 0;
-    await readDeltas(response, (count, at) => {
+    const onDeltas: OnDeltas = (count, at) => {
       first ||= at;
       for (let n = 0; n < count; n++) lateness.push(at - first - 20 * seen++);
-    });
+    };
+    await (directly ? bed.askDirectly(PLAN, onDeltas) : bed.ask(chat, PLAN, onDeltas));
     if (seen !== PLAN.deltas) throw new Error(`${seen} deltas`);
   }));
   return {

@@ -1,5 +1,5 @@
 import { type Bed, makeBed, type Plan } from "./bed.ts";
-import { cpuSeconds, readDeltas, say } from "./measure.ts";
+import { cpuSeconds, say } from "./measure.ts";
 
 /** Chunks a second, and CPU a chunk, through Parley and from the provider itself. */
 export async function throughput(): Promise<void> {
@@ -20,9 +20,7 @@ async function load(bed: Bed, streams: number, plan: Plan, directly: boolean) {
   const cpu = await cpuSeconds(bed.parley.pid);
   const begun = performance.now();
   const counts = await Promise.all(
-    chats.map(async (chat) =>
-      readDeltas(await (directly ? bed.askDirectly(plan) : bed.ask(chat, plan)), () => {})
-    ),
+    chats.map((chat) => directly ? bed.askDirectly(plan) : bed.ask(chat, plan)),
   );
   const seconds = (performance.now() - begun) / 1000;
   const chunks = counts.reduce((sum, count) => sum + count, 0);

@@ -1,0 +1,54 @@
+/** Reads streams over bare sockets: `fetch` would cost the bench as much as Parley spends itself. */
+
+/** What ends a chunked body. */
+const LAST_CHUNK = /(^|\n)0\r\n\r\n$/;
+
+/** Text deltas that one read brought, and when. */
+export type OnDeltas = (count: number, at: number) => void;
+
+/**
+ * Sends a request and reads its answer to the end; resolves to how many deltas that had.
+ * @throws {Error} where it is not answered with 200.
+ */
+export async function readStream(
+  url: string,
+  { headers, body }: { headers: Record<string, string>; body: unknown },
+  onDeltas: OnDeltas = () => {},
+): Promise<number> {
+  const { hostname, port, pathname } = new URL(url);
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  connection.setNoDelay(true);
+  const bytes = new TextEncoder().encode(JSON.stringify(body));
+  const head = [
+    `POST ${pathname} HTTP/1.1`,
+    `host: ${hostname}`,
+    `content-length: ${bytes.length}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ];
+  await connection.write(new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n`));
+  await connection.write(bytes);
+  const buffer = new Uint8Array(64 * 1024);
+  const text = new TextDecoder("latin1");
+  let rest = "";
+  let isFirst = true;
+  let total = 0;
+  for (;;) {
+    const size = await connection.read(buffer);
+    if (size === null) return total;
+    const at = performance.now();
+    const read = rest + text.decode(buffer.subarray(0, size));
+    if (isFirst && !read.startsWith("HTTP/1.1 200")) throw new Error(read);
+    isFirst = false;
+    const end = read.lastIndexOf("\n") + 1;
+    rest = read.slice(end);
+    const count = countDeltas(read.slice(0, end));
+    total += count;
+    if (count > 0) onDeltas(count, at);
+    if (LAST_CHUNK.test(read)) return total;
+  }
+}
+
+/** Counts the lines `0:…` of the data stream, or those with content of chat completions. */
+function countDeltas(lines: string): number {
+  return lines.match(/^0:|^data: .*"content":"[^"]/gm)?.length ?? 0;
+}
