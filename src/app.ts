@@ -108,7 +108,13 @@ export async function createApp(
     owner,
     shared: isShared,
   });
-  await runs.recover();
+  try {
+    await runs.recover();
+  } catch (error) {
+    await db.close();
+    lock?.release();
+    throw error;
+  }
   runs.keepLeases();
   const upkeep = keepTidy({ runs: runRecords, ledger: attempts, clock, log, ...config.limits });
   const closing = new AbortController();

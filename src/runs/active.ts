@@ -7,6 +7,7 @@ import { type AnswerEnd, type AnswerJob, makeAnswer, StopRequested } from "./ans
 import type { AttemptParts } from "./attempts.ts";
 import type { ChatFeed } from "./feed.ts";
 import type { LiveRun } from "./live_run.ts";
+import { STOP_WAIT, type Stopped } from "./others.ts";
 import { RunLog, STORAGE_FAILURE, TAKEN_OVER } from "./run_log.ts";
 
 /** What making runs needs. */
@@ -23,7 +24,9 @@ export interface ActiveParts extends AttemptParts {
 interface Active {
   live: LiveRun;
   abort: AbortController;
-  /** Resolves when the run's ending is stored, or given up, and the chat was told to be free. */
+  /** Resolves when the run's ending is stored, or given up. */
+  ended: Promise<void>;
+  /** Resolves when besides its chat was told to be free. */
   done: Promise<void>;
 }
 
@@ -61,28 +64,34 @@ export class ActiveRuns {
     clock.sleep(deadlineMs, ended.signal).then(() => abort.abort(deadline(deadlineMs)), () => {});
     const { id: runId, chatId, ownerId, model } = record;
     feed.publish(ownerId, { type: "run.started", chatId, runId, model });
-    const done = makeAnswer(job, abort.signal, { ...this.#parts, log: this.#log })
+    const isEnded = makeAnswer(job, abort.signal, { ...this.#parts, log: this.#log })
       .then((end) => this.#end(live, end))
       .catch((error) => this.#report("a run's ending is not stored", live, error))
       .finally(() => {
         ended.abort();
         this.#active.delete(runId);
-      })
-      .then(() => this.#onFree(chatId))
-      .catch((error) => this.#report("the next message cannot be started", live, error));
-    this.#active.set(runId, { live, abort, done });
+      });
+    const done = isEnded.then(() => this.#onFree(chatId));
+    this.#active.set(runId, { live, abort, ended: isEnded, done });
   }
 
   /**
-   * Stops the chat's run and waits until what it said is stored. With a run's id, only that run.
-   * Resolves to the id of the run that it stopped; undefined where there was nothing to stop.
+   * Stops the chat's run and waits a while until what it said is stored. With a run's id, only that
+   * run. Undefined where there is nothing to stop.
    */
-  async stop(chatId: string, runId?: string): Promise<string | undefined> {
-    const active = [...this.#active.values()].find(({ live }) => live.identity.chatId === chatId);
-    if (!active || (runId !== undefined && active.live.identity.id !== runId)) return undefined;
+  async stop(chatId: string, runId?: string): Promise<Stopped | undefined> {
+    // The one before it may still wait for the disk.
+    const active = [...this.#active.values()].findLast(({ live: { identity } }) =>
+      identity.chatId === chatId && (runId === undefined || identity.id === runId)
+    );
+    if (!active) return undefined;
     active.abort.abort(new StopRequested("stopped"));
-    await active.done;
-    return active.live.identity.id;
+    const { id } = active.live.identity;
+    const waited = new AbortController();
+    const over = this.#parts.clock.sleep(STOP_WAIT, waited.signal).then(() => false, () => false);
+    const ended = await Promise.race([active.ended.then(() => true), over]);
+    waited.abort();
+    return { runId: id, ended };
   }
 
   /** Stops the runs that another process was asked to stop. */
@@ -112,7 +121,8 @@ export class ActiveRuns {
   #end(live: LiveRun, { state, failure, usage }: AnswerEnd): void {
     const { feed, log, clock } = this.#parts;
     const { id: runId, chatId, ownerId, model, createdAt } = live.identity;
-    feed.publish(ownerId, { type: "run.ended", chatId, runId, state });
+    // What another process has taken over has not ended.
+    if (failure !== TAKEN_OVER) feed.publish(ownerId, { type: "run.ended", chatId, runId, state });
     log.log(failure ? "warn" : "info", "run", {
       run: runId,
       chat: chatId,

@@ -2,7 +2,7 @@ import { Assembly } from "../domain/assembly.ts";
 import type { Attempt } from "../domain/attempt.ts";
 import { RunError, type RunFailure } from "../domain/errors.ts";
 import type { FinishReason, RunEvent } from "../domain/event.ts";
-import { type MessageStatus, messageText, saysAnything } from "../domain/message.ts";
+import { type MessageStatus, messageText, type Part, saysAnything } from "../domain/message.ts";
 import type { RunEnding, RunRecord, StoredMessage } from "../domain/ports.ts";
 import { endOf } from "../domain/run.ts";
 import { addUsage, type Usage } from "../domain/usage.ts";
@@ -90,7 +90,32 @@ export async function makeAnswer(
     for (const event of events) seen.apply(event);
     return endingOf(job, late, seen, attempts, parts);
   });
+  // Where another process has the run's ending, this one's last request is still its own to close.
+  const { current } = attempts;
+  await parts.ledger.close(current.id, attempts.end(late.state, late.failure, late.usage));
   return late;
+}
+
+/** The answer of a run as it is stored: a new message, or the one that the run continues. */
+export function answerMessage(
+  run: RunRecord,
+  before: StoredMessage | undefined,
+  { state, finishReason, usage }: Pick<AnswerEnd, "state" | "finishReason" | "usage">,
+  { parts, key }: { parts: Part[]; key: string },
+): StoredMessage {
+  return {
+    key: before?.key ?? key,
+    parentKey: before ? before.parentKey : run.promptKey,
+    id: run.messageId,
+    role: "assistant",
+    parts,
+    metadata: before?.metadata ?? {},
+    status: state,
+    model: run.model,
+    finishReason,
+    usage: before?.usage ? addUsage(before.usage, usage) : usage,
+    createdAt: before?.createdAt ?? run.createdAt,
+  };
 }
 
 const TRANSITION_TO = {
@@ -148,19 +173,10 @@ function endingOf(
     failure,
     endedAt: end.endedAt,
     message: saysAnything(answer) || state === "completed"
-      ? {
-        key: before?.key ?? ids.uuid(),
-        parentKey: before ? before.parentKey : record.promptKey,
-        id: record.messageId,
-        role: "assistant",
+      ? answerMessage(record, before, { state, finishReason, usage }, {
         parts: answer,
-        metadata: before?.metadata ?? {},
-        status: state,
-        model: record.model,
-        finishReason,
-        usage: before?.usage ? addUsage(before.usage, usage) : usage,
-        createdAt: before?.createdAt ?? record.createdAt,
-      }
+        key: ids.uuid(),
+      })
       : null,
     attempt: { id: attempts.current.id, end },
   };

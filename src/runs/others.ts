@@ -12,12 +12,12 @@ export interface OthersParts extends FollowParts {
 /** What a stop came to. */
 export interface Stopped {
   runId: string;
-  /** False where the process that makes it was asked, and has not ended it yet. */
+  /** False where it was asked to stop, and its ending is not stored yet. */
   ended: boolean;
 }
 
-/** How long a stop waits for the process that makes the run, in milliseconds. */
-const STOP_WAIT = 10_000;
+/** How long a stop waits for the run's ending to be stored, in milliseconds. */
+export const STOP_WAIT = 10_000;
 
 /** The runs that other processes make on a shared database. */
 export class OthersRuns {
@@ -40,6 +40,10 @@ export class OthersRuns {
       head: lastSeq,
     });
     live.before = before;
+    if (this.#closed.signal.aborted) {
+      live.publish([], true);
+      return live;
+    }
     this.#followed.set(run.id, live);
     follow(live, this.#parts, this.#closed.signal).then(() => this.#followed.delete(run.id));
     return live;
@@ -59,8 +63,8 @@ export class OthersRuns {
     const until = clock.now() + STOP_WAIT;
     while (clock.now() < until && !this.#closed.signal.aborted) {
       await clock.sleep(FOLLOW_EVERY, this.#closed.signal).catch(() => {});
-      const state = (await runs.find(chat.ownerId, id))?.state;
-      if (state !== "running") return { runId: id, ended: true };
+      const found = await runs.find(chat.ownerId, id).catch(() => ({ state: "running" }));
+      if (found?.state !== "running") return { runId: id, ended: true };
     }
     return { runId: id, ended: false };
   }

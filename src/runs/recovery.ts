@@ -2,13 +2,13 @@ import { assemble, Assembly } from "../domain/assembly.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { messageText, saysAnything } from "../domain/message.ts";
 import type { InterruptPolicy } from "../domain/policies.ts";
-import type { FoundRun, Ledger, RunStore } from "../domain/ports.ts";
+import type { FoundRun, Ledger, RunIdentity, RunStore, StoredMessage } from "../domain/ports.ts";
 import { endOf } from "../domain/run.ts";
-import { estimateTokens, NO_USAGE } from "../domain/usage.ts";
+import { addUsage, estimateTokens, NO_USAGE } from "../domain/usage.ts";
 import type { ModelCatalog } from "../models/catalog.ts";
 import type { Logger } from "../observe/log.ts";
 import { type AdmissionParts, makeStep } from "./admission.ts";
-import type { AnswerJob } from "./answer.ts";
+import { type AnswerJob, answerMessage } from "./answer.ts";
 import { newAttempt } from "./attempts.ts";
 import { withFiles } from "./attachments.ts";
 import { continuationOf } from "./continuation.ts";
@@ -26,9 +26,13 @@ export interface RecoveryParts extends AdmissionParts {
 /**
  * Takes over the runs that another process left behind. Each becomes `interrupted`, and all of its
  * log, which is all that anyone saw, becomes its message; or, by policy and where the provider can,
- * it is given back as a job that goes on with it.
+ * it is given back as a job that goes on with it. `isOwn` tells of runs that this process makes, be
+ * their leases as they may.
  */
-export async function recoverRuns(parts: RecoveryParts): Promise<Omit<AnswerJob, "live">[]> {
+export async function recoverRuns(
+  parts: RecoveryParts,
+  isOwn: (runId: string) => boolean,
+): Promise<Omit<AnswerJob, "live">[]> {
   const { runs, leases, log } = parts;
   const cutoff = leases.cutoff;
   const abandoned = await runs.abandoned(leases.owner, cutoff);
@@ -36,6 +40,7 @@ export async function recoverRuns(parts: RecoveryParts): Promise<Omit<AnswerJob,
   // Nobody else asks for titles on a database of one's own.
   if (cutoff === undefined) await closeTitles(parts);
   for (const found of abandoned) {
+    if (isOwn(found.run.id)) continue;
     if (!await runs.takeOver(found.run, leases.make(), cutoff)) continue;
     const events = await readLog(found.run.id, runs);
     await closeAttempts(found, events, parts);
@@ -52,8 +57,7 @@ async function interrupt(
   events: readonly RunEvent[],
   { runs, messages, clock, ids }: RecoveryParts,
 ): Promise<void> {
-  const leaf = (await messages.history(run.ownerId, run.chatId)).at(-1);
-  const before = leaf?.id === run.messageId ? leaf : undefined;
+  const before = beforeOf(run, await messages.history(run.ownerId, run.chatId));
   const assembly = new Assembly(before?.parts);
   for (const event of events) assembly.apply(event);
   const usage = usageOf(events);
@@ -63,7 +67,14 @@ async function interrupt(
     ...(events.length > 0
       ? [{ type: "step-finish" as const, finishReason: "other" as const, usage }]
       : []),
-    { type: "finish", state, finishReason: "other", usage, model: run.model },
+    {
+      type: "finish",
+      state,
+      finishReason: "other",
+      usage,
+      ...(before?.usage && { messageUsage: addUsage(before.usage, usage) }),
+      model: run.model,
+    },
   ];
   const parts = assembly.parts({ ended: true });
   // More may have come since the run was found, up to the moment at which it was taken over.
@@ -73,19 +84,10 @@ async function interrupt(
     failure: null,
     endedAt: clock.now(),
     message: saysAnything(parts)
-      ? {
-        key: before?.key ?? ids.uuid(),
-        parentKey: before ? before.parentKey : run.promptKey,
-        id: run.messageId,
-        role: "assistant",
+      ? answerMessage(run, before, { state, finishReason: "other", usage }, {
         parts,
-        metadata: {},
-        status: state,
-        model: run.model,
-        finishReason: "other",
-        usage,
-        createdAt: run.createdAt,
-      }
+        key: ids.uuid(),
+      })
       : null,
     attempt: null,
   }]);
@@ -102,12 +104,23 @@ async function continueRun(
   const continuation = model && continuationOf(events, model.type);
   if (!model || !continuation) return null;
   const stored = await messages.history(run.ownerId, run.chatId);
+  // A provider takes no beginning of an answer behind the results of its calls.
+  if (beforeOf(run, stored)) return null;
   const history = await withFiles(stored, run.ownerId, parts.files);
   const step = makeStep(model, history, { thinking: false, tools: [], output: null }, parts);
   step.prompt.push({ role: "assistant", content: [{ type: "text", text: continuation.text }] });
   const attempt = newAttempt({ ...run, runId: run.id }, "retry", model, ids.uuid(), clock.now());
   await ledger.open(attempt);
   return { record: run, step, fallbacks: [], attempt, continuation };
+}
+
+/** The answer that the run continues; undefined where it made a new one. */
+function beforeOf(
+  { messageId }: RunIdentity,
+  history: readonly StoredMessage[],
+): StoredMessage | undefined {
+  const leaf = history.at(-1);
+  return leaf?.id === messageId ? leaf : undefined;
 }
 
 async function closeTitles({ ledger, clock }: RecoveryParts): Promise<void> {

@@ -234,9 +234,13 @@ export class RunLog {
         }
       },
       (error) => {
-        // It is stored, and goes to the disk with the next that does; only nobody is promised so.
-        this.#tellFailure(ended, error);
-        for (const { stored } of ended.values()) stored?.resolve();
+        // It is stored, and goes to the disk with the next that does; only nobody is promised so. Who
+        // comes again gets it.
+        for (const [run, { stored }] of ended) {
+          run.publish([], true);
+          stored?.resolve();
+        }
+        this.#onFailure([...ended.keys()], error);
       },
     );
   }

@@ -35,7 +35,7 @@ export class Runs {
     const onSweep = () => this.recover();
     const leases = new Leases({ runs, clock, owner, shared, onLost, onStop, onSweep });
     this.#parts = { ...parts, leases };
-    this.#active = new ActiveRuns(parts, (chatId) => this.#sending.startNext(chatId));
+    this.#active = new ActiveRuns(parts, (chatId) => this.#sending.goOn(chatId));
     this.#waiting = new WaitingRuns(parts);
     this.#others = new OthersRuns(parts);
     this.#sending = new Sending(this.#parts, {
@@ -49,8 +49,7 @@ export class Runs {
   /** Ends or takes up what processes before this one left behind. */
   async recover(): Promise<void> {
     if (this.#sending.closed) return;
-    for (const job of await recoverRuns(this.#parts)) this.#start(job);
-    for (const chatId of await this.#parts.queue.chats()) await this.#sending.startNext(chatId);
+    await this.#sending.track(this.#recover());
   }
 
   /** Keeps the leases of live runs until `close`. */
@@ -97,9 +96,7 @@ export class Runs {
    * a run's id, only that run. Undefined where there was nothing to stop.
    */
   async stop(chat: Pick<Chat, "id" | "ownerId">, runId?: string): Promise<Stopped | undefined> {
-    const here = await this.#active.stop(chat.id, runId);
-    if (here !== undefined) return { runId: here, ended: true };
-    return await this.#others.stop(chat, runId);
+    return await this.#active.stop(chat.id, runId) ?? await this.#others.stop(chat, runId);
   }
 
   /** Stops what the chat does and ends what waits in it, for it is about to be deleted. */
@@ -126,10 +123,19 @@ export class Runs {
     this.#sending.close();
     this.#waiting.close();
     await this.#active.close(graceMs);
+    // What was on its way may have begun another.
+    await this.#sending.settled();
+    await this.#active.close(0);
     // Until here the runs are this process's.
     this.#parts.leases.close();
     this.#others.close();
     await this.#parts.namer.close();
+  }
+
+  async #recover(): Promise<void> {
+    const isOwn = (runId: string) => this.#active.get(runId) !== undefined;
+    for (const job of await recoverRuns(this.#parts, isOwn)) this.#start(job);
+    for (const chatId of await this.#parts.queue.chats()) await this.#sending.goOn(chatId);
   }
 
   #start(job: Omit<AnswerJob, "live">): LiveRun {

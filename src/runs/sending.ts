@@ -13,6 +13,7 @@ import {
   checkSend,
   type Send,
 } from "./admission.ts";
+import type { Logger } from "../observe/log.ts";
 import type { AnswerJob } from "./answer.ts";
 import type { LiveRun } from "./live_run.ts";
 import type { Namer } from "./namer.ts";
@@ -26,6 +27,7 @@ export interface SendingParts extends AdmissionParts {
   queue: QueueStore;
   catalog: ModelCatalog;
   namer: Namer;
+  log: Logger;
   /** Models to ask where one does not answer, by id. */
   fallbacks: Readonly<Record<string, string[]>>;
 }
@@ -45,8 +47,14 @@ export interface SendRequest {
   keyed: KeyedSend | undefined;
 }
 
+/** A send of a request, which has its whole chat. */
+type ChatSend = Send & { chat: Chat };
+
 /** How often a send that finds another run each time it looks is tried again. */
 const SEND_TRIES = 10;
+
+/** Milliseconds between two tries to start a message that waits. */
+const RETRY = 1_000;
 
 /** What sending asks of all runs. */
 export interface SendingHost {
@@ -65,6 +73,10 @@ export class Sending {
   readonly #host: SendingHost;
   /** True once no new sends are taken. */
   closed = false;
+  readonly #ended = new AbortController();
+  readonly #underWay = new Set<Promise<unknown>>();
+  /** The chats in which a send stops the live run to have its turn before those that wait. */
+  readonly #interrupting = new Map<string, number>();
 
   constructor(parts: SendingParts, host: SendingHost) {
     this.#parts = parts;
@@ -72,7 +84,11 @@ export class Sending {
   }
 
   /** As `Runs.send` promises. */
-  async send(request: SendRequest): Promise<LiveRun> {
+  send(request: SendRequest): Promise<LiveRun> {
+    return this.track(this.#send(request));
+  }
+
+  async #send(request: SendRequest): Promise<LiveRun> {
     const model = await this.#parts.catalog.find(request.model);
     if (!model) throw new AppError("bad_request", "Model not found");
     for (let tries = 0; tries < SEND_TRIES; tries++) {
@@ -85,9 +101,24 @@ export class Sending {
     throw busy(undefined);
   }
 
-  /** Starts the message that waits longest, if the chat is free. */
-  async startNext(chatId: string): Promise<void> {
-    while (!this.closed) {
+  /**
+   * Starts the message that waits longest, if the chat is free. Where it cannot be started, that is
+   * tried until it can, without the caller's waiting for it.
+   */
+  async goOn(chatId: string): Promise<void> {
+    try {
+      await this.track(this.#startNext(chatId));
+    } catch (error) {
+      this.#parts.log.log("error", "the next message cannot be started", {
+        chat: chatId,
+        reason: String(error),
+      });
+      this.#parts.clock.sleep(RETRY, this.#ended.signal).then(() => this.goOn(chatId), () => {});
+    }
+  }
+
+  async #startNext(chatId: string): Promise<void> {
+    while (!this.closed && !this.#interrupting.has(chatId)) {
       const next = await this.#parts.queue.first(chatId);
       if (!next) return;
       try {
@@ -105,6 +136,22 @@ export class Sending {
   /** Takes no new sends; what is on its way, or waits, may still be joined. */
   close(): void {
     this.closed = true;
+    this.#ended.abort();
+  }
+
+  /** Remembers what may begin a run until it has settled. */
+  async track<T>(work: Promise<T>): Promise<T> {
+    this.#underWay.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#underWay.delete(work);
+    }
+  }
+
+  /** Resolves when all that may begin a run has settled. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
   }
 
   async #admitQueued({ run, request }: QueuedSend): Promise<Admission> {
@@ -124,7 +171,7 @@ export class Sending {
 
   async #trySend(request: SendRequest, model: CatalogModel): Promise<LiveRun | undefined> {
     const { chat } = request;
-    const send: Send = {
+    const send: ChatSend = {
       chat,
       isFirst: chat.leafKey === null,
       message: request.message,
@@ -142,15 +189,22 @@ export class Sending {
     }
     const admission = await admit(send, this.#parts);
     if (admission.kind === "busy") return await this.#whileBusy(send, admission, request.busy);
-    const live = this.#host.start(admission.job);
+    return await this.#begun(send, admission);
+  }
+
+  async #begun(
+    { chat, model }: ChatSend,
+    { job, plan }: Extract<Admission, { kind: "begun" }>,
+  ): Promise<LiveRun> {
+    const live = this.#host.start(job);
     // The provider is on its way already while the disk takes the message.
     await this.#parts.runs.durable();
-    this.#parts.namer.name(chat, admission.plan.prompt, model);
+    this.#parts.namer.name(chat, plan.prompt, model);
     return live;
   }
 
   async #whileBusy(
-    send: Send,
+    send: ChatSend,
     { live }: Extract<Admission, { kind: "busy" }>,
     policy: BusyPolicy,
   ): Promise<LiveRun | undefined> {
@@ -163,10 +217,27 @@ export class Sending {
     if (keyed && await this.#parts.runs.keyed(chat.id, keyed.key)) return undefined;
     if (policy === "queue") return await this.#enqueue(send);
     if (policy === "reject") throw busy(live.run.id);
-    const stopped = await this.#host.stop(chat, live.run.id);
-    // What is gone by now has ended by itself.
-    if (stopped?.ended === false) throw busy(live.run.id);
-    return undefined;
+    return await this.#interrupt(send, live.run.id);
+  }
+
+  /** Stops the run and has the send's turn before that of those that wait. */
+  async #interrupt(send: ChatSend, runId: string): Promise<LiveRun | undefined> {
+    const { chat } = send;
+    const interrupting = this.#interrupting;
+    interrupting.set(chat.id, (interrupting.get(chat.id) ?? 0) + 1);
+    try {
+      const stopped = await this.#host.stop(chat, runId);
+      // What is gone by now has ended by itself.
+      if (stopped?.ended === false) throw busy(runId);
+      const admission = await admit(send, this.#parts);
+      return admission.kind === "begun" ? await this.#begun(send, admission) : undefined;
+    } finally {
+      const left = interrupting.get(chat.id)! - 1;
+      if (left > 0) interrupting.set(chat.id, left);
+      else interrupting.delete(chat.id);
+      // Those that wait were told nothing of the run that has ended.
+      if (left === 0) this.goOn(chat.id);
+    }
   }
 
   /** The run that answers this very message already, or will. */
@@ -192,7 +263,7 @@ export class Sending {
     await checkSend(send, this.#parts);
     const live = await this.#host.waiting.add(send);
     // It may be free by now, and nobody else would notice.
-    if (live) await this.startNext(send.chat.id);
+    if (live) this.goOn(send.chat.id);
     return live;
   }
 

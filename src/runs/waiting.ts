@@ -111,8 +111,9 @@ export class WaitingRuns {
 
   /** Ends the wait of a message that the chat can no longer take. */
   async refuse(run: RunIdentity, error: AppError): Promise<void> {
+    // Where it is gone another process has begun it, or someone took it back.
+    if (!await this.#parts.queue.remove(run.ownerId, run.chatId, run.id)) return;
     const live = this.take(run.id);
-    await this.#parts.queue.remove(run.ownerId, run.chatId, run.id);
     // A chat that is gone has nobody left to tell.
     live?.publish(error.code === "not_found" ? [] : refusal(run, error), true);
   }

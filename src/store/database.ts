@@ -91,8 +91,10 @@ const PER_CONNECTION = "PRAGMA synchronous=NORMAL;";
  * A connection whose `BEGIN` met a lock refuses every transaction after it (libSQL 0.5 leaves the
  * statement open): only a new one helps.
  */
-async function renew(client: Client, error: unknown): Promise<void> {
+async function renew(client: Client, durability: Durability, error: unknown): Promise<void> {
   if (!(error instanceof LibsqlError) || error.code !== "SQLITE_BUSY") return;
+  // The last connection to close removes the WAL, and the next one makes another.
+  await durability.close();
   await client.reconnect();
   await client.executeMultiple(PER_CONNECTION);
 }
@@ -118,7 +120,11 @@ function connect(
         if (only && statements.length === 1) return [await client.execute(only)];
         return await client.batch(statements, "write");
       } catch (error) {
-        if (durability) await renew(client, error);
+        if (durability) {
+          await renew(client, durability, error).catch((failure) => {
+            throw storageError(failure);
+          });
+        }
         throw storageError(error);
       }
     },
@@ -131,7 +137,7 @@ function connect(
     },
     async close() {
       await durability?.sync().catch(() => {});
-      durability?.close();
+      await durability?.close();
       client.close();
     },
   };

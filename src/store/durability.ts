@@ -41,7 +41,9 @@ export class Durability {
     await this.#wal.syncData();
   }
 
-  close(): void {
+  /** Lets go of the file: the next sync opens it anew. */
+  async close(): Promise<void> {
+    while (this.#running) await this.#running.catch(() => {});
     this.#wal?.close();
     this.#wal = undefined;
   }

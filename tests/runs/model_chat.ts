@@ -61,8 +61,8 @@ export class ChatModel {
         this.queue.push(send);
         return "waits";
       }
-      // Those that wait came first: each has its turn, and is stopped in it.
-      while (this.live) this.end("stopped");
+      // Those that wait have their turn behind it.
+      this.#endLive("stopped");
     }
     this.#begin(send);
     return "begins";
@@ -84,6 +84,12 @@ export class ChatModel {
 
   /** The live run ends, and the next message has its turn. */
   end(state: EndState): void {
+    this.#endLive(state);
+    const next = this.queue.shift();
+    if (next) this.#begin(next);
+  }
+
+  #endLive(state: EndState): void {
     const run = this.live!;
     this.ended.push({ run, state });
     this.live = undefined;
@@ -91,8 +97,6 @@ export class ChatModel {
     if (text !== "" || state === "completed") {
       this.branch.push({ id: run.answerId, role: "assistant", text });
     }
-    const next = this.queue.shift();
-    if (next) this.#begin(next);
   }
 
   #begin(send: Send): void {
