@@ -37,6 +37,12 @@ export class FakeClock implements Clock {
     }
   }
 
+  /** Moves time on as a machine does that was suspended: who sleeps, sleeps as long as before. */
+  suspend(ms: number): void {
+    this.#now += ms;
+    for (const sleeper of this.#sleepers) sleeper.due += ms;
+  }
+
   /** Resolves once someone sleeps for exactly `ms`. */
   async sleeping(ms: number): Promise<void> {
     while (![...this.#sleepers].some((sleeper) => sleeper.ms === ms)) {
