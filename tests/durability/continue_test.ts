@@ -67,3 +67,61 @@ for (const model of [MODELS.anthropic, MODELS.compatible]) {
     await Deno.remove(dataDir, { recursive: true });
   });
 }
+
+Deno.test("after a crash an answer that goes on behind results of its calls is kept, and counted", async () => {
+  await using provider = await startProvider();
+  const usage = { input: 10, output: 20 };
+  provider.script([
+    {
+      steps: [
+        { toolCall: { id: "call", name: "look", args: {} } },
+        { finish: "tool-calls", usage },
+      ],
+    },
+    { steps: [{ text: "It is " }, { stall: true }] },
+  ]);
+  const dataDir = await Deno.makeTempDir({ prefix: "parley-continue-" });
+  const env = {
+    ...providerEnv(provider),
+    PARLEY_TOKENS: `alice=${TOKEN}`,
+    PARLEY_ON_INTERRUPT: "continue",
+  };
+  const tools = [{ name: "look", description: "Looks", inputSchema: { type: "object" } }];
+  let path: string;
+  {
+    await using first = await spawnParley({ dataDir, env });
+    const made = await fetch(`${first.url}/api/v2/chats`, {
+      method: "POST",
+      headers,
+      body: '{"title":"A chat"}',
+    });
+    path = `/api/v2/chats/${(await made.json()).id}/messages?protocol=ui`;
+    const send = (message: unknown) =>
+      fetch(first.url + path, {
+        method: "POST",
+        headers,
+        body: JSON.stringify({ message, model: MODELS.anthropic, tools }),
+      });
+    await (await send({ role: "user", content: "Look" })).text();
+    const [, answer] = await (await fetch(first.url + path, { headers })).json();
+    answer.parts = answer.parts.map((part: { toolCallId?: string }) =>
+      part.toolCallId ? { ...part, state: "output-available", output: 42 } : part
+    );
+    const reader = new StreamReader(await send(answer));
+    await reader.until("It is ");
+    first.signal("SIGKILL");
+    await first.exit;
+    await reader.leave().catch(() => {});
+  }
+  await using second = await spawnParley({ dataDir, env });
+  const history = await (await fetch(second.url + path, { headers })).json();
+  assertEquals(history.length, 2);
+  const { parts, metadata } = history[1];
+  const kinds = parts.map(({ type }: { type: string }) => type);
+  assertEquals(kinds, ["step-start", "tool-look", "step-start", "text"]);
+  assertEquals(parts.at(-1).text, "It is ");
+  assertEquals(metadata.totalUsage.inputTokens, usage.input);
+  assertEquals(metadata.totalUsage.outputTokens > usage.output, true);
+  assertEquals(provider.requests.length, 2);
+  await Deno.remove(dataDir, { recursive: true });
+});
