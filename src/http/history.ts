@@ -27,8 +27,9 @@ export async function readHistory(
 ): Promise<object[]> {
   const { listed, siblings, live } = await readBranch(chat, branch, parts);
   // An answer that is continued is stored up to there, and as live as one that begins.
-  const done = live ? listed.filter(({ id }) => id !== live.identity.messageId) : listed;
-  const shown = live && include === "live" ? [...done, await liveMessage(live, listed)] : done;
+  const done = live ? listed.filter(({ id }) => id !== live.messageId) : listed;
+  const run = live && include === "live" ? await parts.runs.find(chat.ownerId, live.id) : undefined;
+  const shown = run ? [...done, await liveMessage(run, listed)] : done;
   return shown.map((message) => {
     const metadata = { ...message.metadata, ...siblingsOf(message, siblings, protocol) };
     return protocol === "ui" ? toUi({ ...message, metadata }) : toV4({ ...message, metadata });
@@ -41,17 +42,17 @@ export async function readHistory(
  */
 async function readBranch(chat: Chat, branch: string | undefined, { messages, runs }: HttpParts) {
   const { ownerId, id } = chat;
-  let before = await runs.live(chat);
+  let before = await runs.liveRecord(chat);
   for (let tries = 1;; tries++) {
     const [listed, siblings] = await Promise.all([
       branch === undefined ? messages.history(ownerId, id) : messages.branch(ownerId, id, branch),
       messages.siblings(ownerId, id),
     ]);
     if (branch !== undefined && listed.length === 0) throw notFound();
-    const live = await runs.live(chat);
+    const live = await runs.liveRecord(chat);
     // A question without its answer may have been answered in between.
     const isWhole = live !== undefined || listed.at(-1)?.role !== "user" || tries > 1;
-    const isSettled = live?.identity.id === before?.identity.id && isWhole;
+    const isSettled = live?.id === before?.id && isWhole;
     if (isSettled || tries === TRIES) return { listed, siblings, live };
     before = live;
   }
