@@ -26,6 +26,8 @@ export class LiveRun {
   closed = false;
   /** The answer that the run continues, as it was; undefined where it makes a new one. */
   before: StoredMessage | undefined;
+  /** True where its log is gone and the events are made anew: their numbers are not those of before. */
+  remade = false;
   #state: RunState;
   readonly #segments: Segment[] = [];
   #size = 0;

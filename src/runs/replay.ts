@@ -58,10 +58,12 @@ export async function replayRun(
   const message = await runs.answer(run);
   const events = message ? eventsOf(message) : [];
   const logged = events.map((event, index): LoggedEvent => ({ seq: index + 1, event }));
-  return new LiveRun(run, (_, after) => Promise.resolve(logged.slice(after)), {
+  const live = new LiveRun(run, (_, after) => Promise.resolve(logged.slice(after)), {
     state,
     head: logged.length,
   });
+  live.remade = true;
+  return live;
 }
 
 /** What following needs. */
