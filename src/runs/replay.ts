@@ -1,7 +1,8 @@
 /** Runs that are over, or another process's, as runs that can be subscribed to. */
 import type { Clock } from "../domain/clock.ts";
+import type { RunFailure } from "../domain/errors.ts";
 import type { LoggedEvent, ProviderMetadata, RunEvent } from "../domain/event.ts";
-import { isToolPart, toolNameOf, type ToolPart } from "../domain/message.ts";
+import { isToolPart, type MessageStatus, toolNameOf, type ToolPart } from "../domain/message.ts";
 import type {
   FoundRun,
   QueueStore,
@@ -46,7 +47,7 @@ export async function readLog(runId: string, runs: RunStore): Promise<RunEvent[]
 
 /** A run that has ended: from its log while that is kept, else made again from its message. */
 export async function replayRun(
-  { run, state, lastSeq }: FoundRun,
+  { run, state, failure, lastSeq }: FoundRun,
   runs: RunStore,
 ): Promise<LiveRun> {
   if (lastSeq > 0) {
@@ -55,8 +56,8 @@ export async function replayRun(
       head: lastSeq,
     });
   }
-  const message = await runs.answer(run);
-  const events = message ? eventsOf(message) : [];
+  const said = await runs.answer(run) ?? { ...run, ...NOTHING_SAID, id: run.messageId };
+  const events = eventsOf({ ...said, status: state as MessageStatus }, failure);
   const logged = events.map((event, index): LoggedEvent => ({ seq: index + 1, event }));
   const live = new LiveRun(run, (_, after) => Promise.resolve(logged.slice(after)), {
     state,
@@ -111,8 +112,18 @@ async function look(
   return { events, ended: !waits && state !== "running" && events.length < LOG_PAGE };
 }
 
-/** The events that a stored message adds up from. */
-export function eventsOf(message: StoredMessage): RunEvent[] {
+/** What stands for the answer of a run that left none. */
+const NOTHING_SAID = {
+  parts: [{ type: "step-start" as const }],
+  finishReason: null,
+  usage: null,
+};
+
+/** The events that a stored message adds up from, to its end: with `failure`, that of a failed run. */
+export function eventsOf(
+  message: Omit<StoredMessage, "key" | "parentKey" | "role" | "metadata">,
+  failure: RunFailure | null = null,
+): RunEvent[] {
   const usage = message.usage ?? NO_USAGE;
   const model = message.model ?? "";
   const finishReason = message.finishReason ?? "other";
@@ -139,6 +150,7 @@ export function eventsOf(message: StoredMessage): RunEvent[] {
       events.push(part);
     }
   });
+  if (failure) return [...events, { type: "error", failure, usage, model }];
   if (inStep) events.push({ type: "step-finish", finishReason, usage });
   const state = message.status === "failed" ? "interrupted" : message.status;
   events.push({ type: "finish", state, finishReason, usage: addUsage(NO_USAGE, usage), model });
