@@ -8,8 +8,8 @@ export interface Segment {
   first: number;
   last: number;
   events: RunEvent[];
-  /** What encoders made of the whole segment: made once, sent to every subscriber. */
-  encoded: Map<object, Uint8Array>;
+  /** What encoders made of the segment, in pieces: made once, sent to every subscriber. */
+  encoded: Map<object, Uint8Array[]>;
 }
 
 /** Reads the log of a run from the database, for a position that memory no longer holds. */
