@@ -48,11 +48,12 @@ const FAILURES = {
     "Retry-After": retryAfter,
   }),
   431: failure("HeadersTooLarge", "The headers, with the URL, are too large."),
-  500: failure("Internal", "Parley or its database failed."),
+  500: failure("Internal", "Parley or its database failed. What was sent may be stored."),
   502: failure("BadGateway", "The Coder deployment that knows the tokens cannot be asked."),
   503: failure(
     "Unavailable",
-    "The database is locked by another program, or Parley is shutting down. Nothing was stored.",
+    "The database is locked by another program, or Parley is shutting down: nothing was stored. " +
+      "Or a remote database gave no answer: what was sent may be stored.",
     { "Retry-After": retryAfter },
   ),
   507: failure("StorageFull", "The disk of the database is full. Nothing was stored."),
