@@ -13,7 +13,7 @@ export interface Segment {
 }
 
 /** Reads the log of a run from the database, for a position that memory no longer holds. */
-export type LogReader = (runId: string, after: number) => Promise<LoggedEvent[]>;
+type LogReader = (runId: string, after: number) => Promise<LoggedEvent[]>;
 
 /** How much of its log a run keeps in memory, in characters of JSON, by rough count. */
 const MEMORY = 256 * 1024;

@@ -10,11 +10,12 @@ import type {
   RunStore,
   StoredMessage,
 } from "../domain/ports.ts";
+import type { RunState } from "../domain/run.ts";
 import { addUsage, NO_USAGE } from "../domain/usage.ts";
 import { LiveRun } from "./live_run.ts";
 
 /** How many stored groups one read of a log brings. */
-export const LOG_PAGE = 200;
+const LOG_PAGE = 200;
 
 /** How often another process's run is looked at, in milliseconds. */
 export const FOLLOW_EVERY = 200;
@@ -25,12 +26,18 @@ const MAX_IDLE = 25;
 /** After how many looks in a row that failed its streams are ended. */
 const MAX_FAILURES = 25;
 
+/** A run whose log is in the store, up to the event `at.head`. */
+export function loggedRun(
+  identity: RunIdentity,
+  runs: RunStore,
+  at: { state: RunState; head: number },
+): LiveRun {
+  return new LiveRun(identity, (id, after) => runs.events(id, after, LOG_PAGE), at);
+}
+
 /** A run that is about to begin, or to go on behind the event `head`. */
 export function queuedRun(identity: RunIdentity, runs: RunStore, head = 0): LiveRun {
-  return new LiveRun(identity, (id, after) => runs.events(id, after, LOG_PAGE), {
-    state: "queued",
-    head,
-  });
+  return loggedRun(identity, runs, { state: "queued", head });
 }
 
 /** Every event in a run's log. */
@@ -50,12 +57,7 @@ export async function replayRun(
   { run, state, failure, lastSeq }: FoundRun,
   runs: RunStore,
 ): Promise<LiveRun> {
-  if (lastSeq > 0) {
-    return new LiveRun(run, (id, after) => runs.events(id, after, LOG_PAGE), {
-      state,
-      head: lastSeq,
-    });
-  }
+  if (lastSeq > 0) return loggedRun(run, runs, { state, head: lastSeq });
   const said = await runs.answer(run) ?? { ...run, ...NOTHING_SAID, id: run.messageId };
   const events = eventsOf({ ...said, status: state as MessageStatus }, failure);
   const logged = events.map((event, index): LoggedEvent => ({ seq: index + 1, event }));

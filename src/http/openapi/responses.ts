@@ -60,7 +60,7 @@ const FAILURES = {
 };
 
 /** A status that an error has. */
-export type FailureStatus = keyof typeof FAILURES;
+type FailureStatus = keyof typeof FAILURES;
 
 /** The errors of an operation that needs a token and only reads. */
 export const READS: readonly FailureStatus[] = [401, 502, 503];
