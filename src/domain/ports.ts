@@ -125,6 +125,8 @@ export interface EventGroup {
 export interface FoundRun {
   run: RunRecord;
   state: "running" | MessageStatus;
+  /** Why it failed; null where it did not. */
+  failure: RunFailure | null;
   /** The number of the last event in its log; 0 once the log has expired. */
   lastSeq: number;
 }

@@ -123,10 +123,10 @@ async function chooseBranch(
   }
   const chosen = await chats.choose(chat.ownerId, chat.id, leaf.key, clock.now());
   if (chosen) return chosen;
-  const live = await runs.live(chat);
+  const live = await runs.liveRecord(chat);
   throw new AppError("conflict", "The chat is busy", {
     detail: "A run is answering on its active branch.",
-    ...(live && { headers: { "parley-run-id": live.identity.id } }),
+    ...(live && { headers: { "parley-run-id": live.id } }),
   });
 }
 

@@ -12,6 +12,9 @@ import type { HttpParts } from "./context.ts";
 import { notFound } from "./failure.ts";
 import type { historySchema } from "./schemas.ts";
 
+/** How often a history is read while one run after another begins and ends. */
+const TRIES = 4;
+
 /**
  * A branch of a chat in the form of the protocol. An answer that is being made is left out, since a
  * client that joins its stream would show it twice, unless it is asked for.
@@ -22,20 +25,37 @@ export async function readHistory(
   protocol: Protocol,
   parts: HttpParts,
 ): Promise<object[]> {
-  const { messages } = parts;
-  const listed = branch === undefined
-    ? await messages.history(chat.ownerId, chat.id)
-    : await messages.branch(chat.ownerId, chat.id, branch);
-  if (branch !== undefined && listed.length === 0) throw notFound();
-  const siblings = await messages.siblings(chat.ownerId, chat.id);
-  const run = await parts.runs.live(chat);
+  const { listed, siblings, live } = await readBranch(chat, branch, parts);
   // An answer that is continued is stored up to there, and as live as one that begins.
-  const done = run ? listed.filter(({ id }) => id !== run.identity.messageId) : listed;
-  const shown = run && include === "live" ? [...done, await liveMessage(run, listed)] : done;
+  const done = live ? listed.filter(({ id }) => id !== live.messageId) : listed;
+  const run = live && include === "live" ? await parts.runs.find(chat.ownerId, live.id) : undefined;
+  const shown = run ? [...done, await liveMessage(run, listed)] : done;
   return shown.map((message) => {
     const metadata = { ...message.metadata, ...siblingsOf(message, siblings, protocol) };
     return protocol === "ui" ? toUi({ ...message, metadata }) : toV4({ ...message, metadata });
   });
+}
+
+/**
+ * A branch, and the run that was live all the while that it was read. An answer that ended meanwhile
+ * may be missing from it, and no stream would bring it any more: then it is read again.
+ */
+async function readBranch(chat: Chat, branch: string | undefined, { messages, runs }: HttpParts) {
+  const { ownerId, id } = chat;
+  let before = await runs.liveRecord(chat);
+  for (let tries = 1;; tries++) {
+    const [listed, siblings] = await Promise.all([
+      branch === undefined ? messages.history(ownerId, id) : messages.branch(ownerId, id, branch),
+      messages.siblings(ownerId, id),
+    ]);
+    if (branch !== undefined && listed.length === 0) throw notFound();
+    const live = await runs.liveRecord(chat);
+    // A question without its answer may have been answered in between.
+    const isWhole = live !== undefined || listed.at(-1)?.role !== "user" || tries > 1;
+    const isSettled = live?.id === before?.id && isWhole;
+    if (isSettled || tries === TRIES) return { listed, siblings, live };
+    before = live;
+  }
 }
 
 /**

@@ -75,7 +75,7 @@ async function resume(c: RequestContext, parts: HttpParts): Promise<Response> {
       ? await runs.find(chat.ownerId, runId)
       // A client that was cut off as the run ended still gets the rest of it.
       : await runs.live(chat) ?? (after > 0 ? await runs.latest(chat) : undefined);
-    if (!run || run.identity.chatId !== chat.id || (run.closed && run.head <= after)) {
+    if (!run || run.identity.chatId !== chat.id || hasNothingBehind(run, after)) {
       leave();
       return c.body(null, 204);
     }
@@ -88,6 +88,11 @@ async function resume(c: RequestContext, parts: HttpParts): Promise<Response> {
     leave();
     throw error;
   }
+}
+
+/** True where a client that has the events up to `after` gets no more: the history has it all. */
+function hasNothingBehind(run: LiveRun, after: number): boolean {
+  return (run.closed && run.head <= after) || (run.remade && after > 0);
 }
 
 /** AI SDK 4 resumes by a GET of the messages' path, and takes no 204. */

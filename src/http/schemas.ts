@@ -4,7 +4,7 @@ import { BUSY_POLICIES } from "../domain/policies.ts";
 import { PROTOCOLS } from "../wire/negotiate.ts";
 
 /** The longest title of a chat, in characters. */
-export const TITLE_LENGTH = 200;
+const TITLE_LENGTH = 200;
 
 /** A time of Coder's API: RFC 3339 in UTC. */
 const time = z.iso.datetime().meta({ example: "2026-11-23T09:30:00.000Z" });

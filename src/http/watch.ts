@@ -48,8 +48,10 @@ function watchStream(
         close();
         controller.close();
       };
-      closing.addEventListener("abort", onClosing);
       send(": watching\n\n");
+      // The signal tells nobody who comes late.
+      if (closing.aborted) return onClosing();
+      closing.addEventListener("abort", onClosing);
     },
     cancel: close,
   }, { highWaterMark: BUFFER, size: (chunk) => chunk.byteLength });

@@ -67,6 +67,6 @@ function lastUserText(prompt: LanguageModelV4Prompt): string {
 }
 
 /** The demo model's tokens are words. */
-export function countWords(text: string): number {
+function countWords(text: string): number {
   return text.match(/\S+/g)?.length ?? 0;
 }

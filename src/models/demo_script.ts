@@ -1,7 +1,7 @@
 import type { LanguageModelV4StreamPart } from "@ai-sdk/provider";
 
 /** What the demo model answers by. */
-export interface DemoTurn {
+interface DemoTurn {
   /** The number of the user's message in the chat, from 1. */
   turn: number;
   thinking: boolean;

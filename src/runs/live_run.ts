@@ -8,12 +8,12 @@ export interface Segment {
   first: number;
   last: number;
   events: RunEvent[];
-  /** What encoders made of the whole segment: made once, sent to every subscriber. */
-  encoded: Map<object, Uint8Array>;
+  /** What encoders made of the segment, in pieces: made once, sent to every subscriber. */
+  encoded: Map<object, Uint8Array[]>;
 }
 
 /** Reads the log of a run from the database, for a position that memory no longer holds. */
-export type LogReader = (runId: string, after: number) => Promise<LoggedEvent[]>;
+type LogReader = (runId: string, after: number) => Promise<LoggedEvent[]>;
 
 /** How much of its log a run keeps in memory, in characters of JSON, by rough count. */
 const MEMORY = 256 * 1024;
@@ -26,6 +26,8 @@ export class LiveRun {
   closed = false;
   /** The answer that the run continues, as it was; undefined where it makes a new one. */
   before: StoredMessage | undefined;
+  /** True where its log is gone and the events are made anew: their numbers are not those of before. */
+  remade = false;
   #state: RunState;
   readonly #segments: Segment[] = [];
   #size = 0;

@@ -1,7 +1,7 @@
 import type { Chat } from "../domain/chat.ts";
 import type { FoundRun, RunRecord, StoredMessage } from "../domain/ports.ts";
-import { LiveRun } from "./live_run.ts";
-import { follow, FOLLOW_EVERY, type FollowParts, LOG_PAGE } from "./replay.ts";
+import type { LiveRun } from "./live_run.ts";
+import { follow, FOLLOW_EVERY, type FollowParts, loggedRun } from "./replay.ts";
 
 /** What the runs of other processes need. */
 export interface OthersParts extends FollowParts {
@@ -34,11 +34,7 @@ export class OthersRuns {
     const before = await this.#before(run);
     const known = this.#followed.get(run.id);
     if (known) return known;
-    const { runs } = this.#parts;
-    const live = new LiveRun(run, (id, after) => runs.events(id, after, LOG_PAGE), {
-      state: "running",
-      head: lastSeq,
-    });
+    const live = loggedRun(run, this.#parts.runs, { state: "running", head: lastSeq });
     live.before = before;
     if (this.#closed.signal.aborted) {
       live.publish([], true);

@@ -1,7 +1,8 @@
 /** Runs that are over, or another process's, as runs that can be subscribed to. */
 import type { Clock } from "../domain/clock.ts";
+import type { RunFailure } from "../domain/errors.ts";
 import type { LoggedEvent, ProviderMetadata, RunEvent } from "../domain/event.ts";
-import { isToolPart, toolNameOf, type ToolPart } from "../domain/message.ts";
+import { isToolPart, type MessageStatus, toolNameOf, type ToolPart } from "../domain/message.ts";
 import type {
   FoundRun,
   QueueStore,
@@ -9,11 +10,12 @@ import type {
   RunStore,
   StoredMessage,
 } from "../domain/ports.ts";
+import type { RunState } from "../domain/run.ts";
 import { addUsage, NO_USAGE } from "../domain/usage.ts";
 import { LiveRun } from "./live_run.ts";
 
 /** How many stored groups one read of a log brings. */
-export const LOG_PAGE = 200;
+const LOG_PAGE = 200;
 
 /** How often another process's run is looked at, in milliseconds. */
 export const FOLLOW_EVERY = 200;
@@ -24,12 +26,18 @@ const MAX_IDLE = 25;
 /** After how many looks in a row that failed its streams are ended. */
 const MAX_FAILURES = 25;
 
+/** A run whose log is in the store, up to the event `at.head`. */
+export function loggedRun(
+  identity: RunIdentity,
+  runs: RunStore,
+  at: { state: RunState; head: number },
+): LiveRun {
+  return new LiveRun(identity, (id, after) => runs.events(id, after, LOG_PAGE), at);
+}
+
 /** A run that is about to begin, or to go on behind the event `head`. */
 export function queuedRun(identity: RunIdentity, runs: RunStore, head = 0): LiveRun {
-  return new LiveRun(identity, (id, after) => runs.events(id, after, LOG_PAGE), {
-    state: "queued",
-    head,
-  });
+  return loggedRun(identity, runs, { state: "queued", head });
 }
 
 /** Every event in a run's log. */
@@ -46,22 +54,19 @@ export async function readLog(runId: string, runs: RunStore): Promise<RunEvent[]
 
 /** A run that has ended: from its log while that is kept, else made again from its message. */
 export async function replayRun(
-  { run, state, lastSeq }: FoundRun,
+  { run, state, failure, lastSeq }: FoundRun,
   runs: RunStore,
 ): Promise<LiveRun> {
-  if (lastSeq > 0) {
-    return new LiveRun(run, (id, after) => runs.events(id, after, LOG_PAGE), {
-      state,
-      head: lastSeq,
-    });
-  }
-  const message = await runs.answer(run);
-  const events = message ? eventsOf(message) : [];
+  if (lastSeq > 0) return loggedRun(run, runs, { state, head: lastSeq });
+  const said = await runs.answer(run) ?? { ...run, ...NOTHING_SAID, id: run.messageId };
+  const events = eventsOf({ ...said, status: state as MessageStatus }, failure);
   const logged = events.map((event, index): LoggedEvent => ({ seq: index + 1, event }));
-  return new LiveRun(run, (_, after) => Promise.resolve(logged.slice(after)), {
+  const live = new LiveRun(run, (_, after) => Promise.resolve(logged.slice(after)), {
     state,
     head: logged.length,
   });
+  live.remade = true;
+  return live;
 }
 
 /** What following needs. */
@@ -109,8 +114,18 @@ async function look(
   return { events, ended: !waits && state !== "running" && events.length < LOG_PAGE };
 }
 
-/** The events that a stored message adds up from. */
-export function eventsOf(message: StoredMessage): RunEvent[] {
+/** What stands for the answer of a run that left none. */
+const NOTHING_SAID = {
+  parts: [{ type: "step-start" as const }],
+  finishReason: null,
+  usage: null,
+};
+
+/** The events that a stored message adds up from, to its end: with `failure`, that of a failed run. */
+export function eventsOf(
+  message: Omit<StoredMessage, "key" | "parentKey" | "role" | "metadata">,
+  failure: RunFailure | null = null,
+): RunEvent[] {
   const usage = message.usage ?? NO_USAGE;
   const model = message.model ?? "";
   const finishReason = message.finishReason ?? "other";
@@ -137,6 +152,7 @@ export function eventsOf(message: StoredMessage): RunEvent[] {
       events.push(part);
     }
   });
+  if (failure) return [...events, { type: "error", failure, usage, model }];
   if (inStep) events.push({ type: "step-finish", finishReason, usage });
   const state = message.status === "failed" ? "interrupted" : message.status;
   events.push({ type: "finish", state, finishReason, usage: addUsage(NO_USAGE, usage), model });

@@ -9,7 +9,7 @@ import type { LiveRun } from "./live_run.ts";
 import { readLog } from "./replay.ts";
 
 /** Told when a group could not be stored: the runs in it go no further. */
-export type OnStorageFailure = (runs: LiveRun[], error: unknown) => void;
+type OnStorageFailure = (runs: LiveRun[], error: unknown) => void;
 
 /** What clients are told of a run that cannot be stored. */
 export const STORAGE_FAILURE: RunFailure = Object.freeze({

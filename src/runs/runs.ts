@@ -1,6 +1,6 @@
 import type { Chat } from "../domain/chat.ts";
 import type { InterruptPolicy } from "../domain/policies.ts";
-import type { FoundRun, QueuedSend } from "../domain/ports.ts";
+import type { FoundRun, QueuedSend, RunRecord } from "../domain/ports.ts";
 import { type ActiveParts, ActiveRuns } from "./active.ts";
 import type { AnswerJob } from "./answer.ts";
 import { Leases } from "./leases.ts";
@@ -79,7 +79,12 @@ export class Runs {
     return queued && (this.#active.get(runId) ?? this.#waiting.join(queued.run));
   }
 
-  /** The chat's live run; undefined while it is idle. */
+  /** Which run is live in the chat, for who does not read it; undefined while it is idle. */
+  async liveRecord(chat: Chat): Promise<RunRecord | undefined> {
+    return (await this.#parts.runs.live(chat.ownerId, chat.id))?.run;
+  }
+
+  /** The chat's live run, to be read: another process's is followed from now on. */
   async live(chat: Chat): Promise<LiveRun | undefined> {
     const found = await this.#parts.runs.live(chat.ownerId, chat.id);
     return found && this.#open(found);

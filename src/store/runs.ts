@@ -1,4 +1,5 @@
 import type { Row } from "@libsql/client";
+import type { RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import type { FoundRun, RunStore } from "../domain/ports.ts";
 import type { Database } from "./database.ts";
@@ -170,7 +171,7 @@ export function runStore(db: Database, leaseOwner?: string): RunStore {
 }
 
 const SELECT = `SELECT id, chat_id, owner_id, prompt_key, message_id, model, protocol, created_at,
-  state,
+  state, failure,
   (SELECT max(last_seq) FROM events WHERE run_id = runs.id) AS last_seq FROM runs`;
 
 /** A live run is nobody's when its lease has ended; with no time given, when it is another's. */
@@ -178,6 +179,10 @@ function abandonedBy(owner: string, time: number | undefined) {
   return time === undefined
     ? { sql: "lease_owner <> ?", args: [owner] }
     : { sql: "lease_until < ?", args: [time] };
+}
+
+function failureOf(json: string | null): RunFailure | null {
+  return json === null ? null : JSON.parse(json) as RunFailure;
 }
 
 function toFound(row: Row): FoundRun {
@@ -193,6 +198,7 @@ function toFound(row: Row): FoundRun {
       createdAt: row["created_at"] as number,
     },
     state: row["state"] as FoundRun["state"],
+    failure: failureOf(row["failure"] as string | null),
     lastSeq: (row["last_seq"] as number | null) ?? 0,
   };
 }

@@ -61,31 +61,6 @@ Deno.test("resuming: 204 when idle, the rest of an ended run, any run by its id"
   assertEquals(await status(`/api/v2/chats/${other}/stream?run=${run}`), [204, ""]);
 });
 
-Deno.test("an ended run is replayed from its message when its log has expired", async () => {
-  const clock = new FakeClock();
-  await using scripted = await startScripted({
-    clock,
-    script: { steps: [{ text: "a" }, { text: "b" }] },
-  });
-  const { server } = scripted;
-  const chat = await scripted.chat();
-  const headers = { "idempotency-key": "k1" };
-  const sent = await scripted.send(chat, "Hello", {}, headers);
-  const whole = partsOf(await sent.text());
-  await clock.sleeping(60_000);
-  clock.advance(11 * 60_000);
-  await clock.sleeping(60_000);
-  const again = await scripted.send(chat, "Hello", {}, headers);
-  assertEquals(again.headers.get("parley-run-id"), sent.headers.get("parley-run-id"));
-  const parts = partsOf(await again.text());
-  assertEquals(parts.map(({ code }) => code).join(""), "f0ed");
-  assertEquals(textOf(parts), textOf(whole));
-  assertEquals(parts.at(-1), whole.at(-1));
-  assertEquals(scripted.provider.requests.length, 1);
-  const gone = await server.ask("GET", `/api/v2/chats/${chat}/stream?after=1`);
-  assertEquals(gone.status, 204);
-});
-
 Deno.test("stop closes the provider's connection and keeps the text", async () => {
   await using scripted = await startScripted({
     script: { steps: [{ text: "one " }, { stall: true }] },

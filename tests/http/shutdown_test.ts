@@ -71,3 +71,13 @@ Deno.test("what waits at shutdown goes on at the next start", async () => {
   await provider.close();
   await Deno.remove(dataDir, { recursive: true });
 });
+
+Deno.test("who begins to watch while the server closes is not kept waiting for it", async () => {
+  await using scripted = await startScripted();
+  const { server } = scripted;
+  await server.parley.close();
+  const watch = await server.ask("GET", "/api/v2/chats/watch", {
+    signal: AbortSignal.timeout(5_000),
+  });
+  assertEquals([watch.status, await watch.text()], [200, ": watching\n\n"]);
+});

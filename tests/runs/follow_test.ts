@@ -26,7 +26,7 @@ Deno.test("nobody's run is followed for a while, and then no more", async () => 
     ...runStore(db),
     find: () => {
       looks++;
-      return Promise.resolve<FoundRun>({ run, state: "running", lastSeq: 0 });
+      return Promise.resolve<FoundRun>({ run, state: "running", failure: null, lastSeq: 0 });
     },
   };
   const live = new LiveRun(run, () => Promise.resolve([]), { state: "running", head: 0 });

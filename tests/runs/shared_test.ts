@@ -33,6 +33,37 @@ Deno.test("a chat that A answers in is busy at B", async () => {
   assertEquals(await a.history(), await b.history());
 });
 
+Deno.test("B follows no run of A for the history, or to say that the chat is busy", async () => {
+  const more = gate();
+  let followed = 0;
+  await using pair = await startPair(
+    { Hello: [{ text: "one " }, { wait: more }, { text: "two" }] },
+    {
+      runStore: (store) => ({
+        ...store,
+        answer(run) {
+          followed++;
+          return store.answer(run);
+        },
+      }),
+    },
+  );
+  const { a, b, db } = pair;
+  const answer = new StreamReader(await a.send("Hello"));
+  await answer.until("one ");
+  assertEquals((await b.history()).map(({ content }) => content), ["Hello"]);
+  const branch = db.rows("SELECT key FROM messages")[0]!["key"];
+  const chosen = await b.ask("PATCH", "", { body: { branch } });
+  assertEquals([chosen.status, runOf(chosen)], [409, runOf(answer.response)]);
+  await chosen.body?.cancel();
+  assertEquals(followed, 0);
+  const withLive = await (await b.ask("GET", "/messages?include=live")).json();
+  assertEquals(withLive.map(({ content }: { content: string }) => content), ["Hello", "one "]);
+  assertEquals(followed, 1);
+  more.open();
+  await answer.rest();
+});
+
 const KINDS: readonly Step[] = [
   { reasoning: "hm" },
   { text: "one " },

@@ -79,12 +79,12 @@ made, or an empty one.`;
 
 const SENDING =
   `Stores the message, starts the answer and streams it. Once the headers are here, the message is \
-kept; a request that is refused stores nothing. The answer is made to its end and kept even if the \
-client leaves.
+kept; a request that is refused stores nothing, but for a database that failed or gave no answer. The \
+answer is made to its end and kept even if the client leaves.
 
 The id of a message that the chat has already is an edit, or with the same contents asks for another \
 answer: what came after it stays as a branch of its own. The same message sent again while it is \
-being answered, or with the same \`Idempotency-Key\` at any time, joins its answer instead of paying \
+being answered, or with the same \`Idempotency-Key\` within a day, joins its answer instead of paying \
 for a second one.
 
 ${NEGOTIATION}, or whose body has a \`trigger\`.

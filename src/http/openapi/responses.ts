@@ -48,18 +48,19 @@ const FAILURES = {
     "Retry-After": retryAfter,
   }),
   431: failure("HeadersTooLarge", "The headers, with the URL, are too large."),
-  500: failure("Internal", "Parley or its database failed."),
+  500: failure("Internal", "Parley or its database failed. What was sent may be stored."),
   502: failure("BadGateway", "The Coder deployment that knows the tokens cannot be asked."),
   503: failure(
     "Unavailable",
-    "The database is locked by another program, or Parley is shutting down. Nothing was stored.",
+    "The database is locked by another program, or Parley is shutting down: nothing was stored. " +
+      "Or a remote database gave no answer: what was sent may be stored.",
     { "Retry-After": retryAfter },
   ),
   507: failure("StorageFull", "The disk of the database is full. Nothing was stored."),
 };
 
 /** A status that an error has. */
-export type FailureStatus = keyof typeof FAILURES;
+type FailureStatus = keyof typeof FAILURES;
 
 /** The errors of an operation that needs a token and only reads. */
 export const READS: readonly FailureStatus[] = [401, 502, 503];

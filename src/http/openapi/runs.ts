@@ -18,7 +18,13 @@ const joinHeaders = protocolParams.extend({
 
 const joinResponses: ZodOpenApiResponsesObject = {
   200: answerStream,
-  204: { id: "NothingToJoin", ...success("There is nothing to join, or nothing more of it.") },
+  204: {
+    id: "NothingToJoin",
+    ...success(
+      "There is nothing to join, or nothing more of it, or the run's log is no longer kept. The " +
+        "history has what there was.",
+    ),
+  },
   ...failures(...READS, 400, 404, 429),
 };
 

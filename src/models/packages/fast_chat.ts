@@ -3,7 +3,7 @@ import { providerFetch } from "../fetch.ts";
 import { plainDelta, ServerSentEvents } from "./plain_delta.ts";
 
 /** Makes the AI SDK's model with the `fetch` that it is to use. */
-export type ModelWith = (doFetch: typeof fetch) => LanguageModelV4;
+type ModelWith = (doFetch: typeof fetch) => LanguageModelV4;
 
 /**
  * The AI SDK's chat completions, with a shorter way for what makes up nearly all of a stream: plain

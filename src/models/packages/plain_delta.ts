@@ -29,7 +29,7 @@ export class ServerSentEvents {
 }
 
 /** What a plain event adds; `empty` for one that adds nothing, as the first often does. */
-export type PlainDelta = { kind: "text" | "reasoning"; text: string } | "empty";
+type PlainDelta = { kind: "text" | "reasoning"; text: string } | "empty";
 
 interface Choice {
   delta?: Record<string, unknown> | null;
