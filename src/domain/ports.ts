@@ -236,7 +236,10 @@ export interface Ledger {
   open(attempt: Attempt): Promise<void>;
   /** Closes a row, once. */
   close(id: string, end: AttemptEnd): Promise<void>;
-  /** Closes the rows that a run's former process left open. */
+  /**
+   * Closes the rows that a run's former process left open. The output tokens are those of the whole
+   * run: what its closed rows have of them stays theirs.
+   */
   closeOpen(runId: string, end: AttemptEnd): Promise<void>;
   /** Closes rows of titles that began before `time` and that nobody closed. */
   closeTitles(time: number, end: AttemptEnd): Promise<void>;

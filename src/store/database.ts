@@ -9,7 +9,7 @@ import { drizzle, type LibSQLDatabase } from "drizzle-orm/libsql";
 import { migrate } from "drizzle-orm/libsql/migrator";
 import { UsageError } from "../domain/errors.ts";
 import { Durability } from "./durability.ts";
-import { storageError } from "./failure.ts";
+import { storageError, syncError } from "./failure.ts";
 import { remoteCause, remoteFetch } from "./remote.ts";
 
 /** One SQL statement with its values. */
@@ -132,7 +132,7 @@ function connect(
       try {
         await durability?.sync();
       } catch (error) {
-        throw storageError(error);
+        throw syncError(error);
       }
     },
     async close() {

@@ -39,6 +39,15 @@ export function storageError(error: unknown): Error {
   }
 }
 
+/** What is told where the disk does not take what the database has: it is stored all the same. */
+export function syncError(cause: unknown): AppError {
+  return new AppError("storage_failed", "The disk of the database failed", {
+    detail: "What was sent is stored, and a power cut may lose it: " +
+      "send it again with its Idempotency-Key.",
+    cause,
+  });
+}
+
 function remoteFailure(error: RemoteError): AppError {
   if (error.kind === "refused") {
     return new AppError("storage_failed", "The database refuses Parley's token", {

@@ -13,7 +13,15 @@ export function ledger(db: Database): Ledger {
       await db.write([closeAttempt(id, end)]);
     },
     async closeOpen(runId, end) {
-      await db.write([closeWhere("run_id = ?", [runId], end)]);
+      const { rows } = await db.read({
+        sql:
+          "SELECT total(output_tokens) AS told FROM attempts WHERE run_id = ? AND outcome <> 'open'",
+        args: [runId],
+      });
+      const told = rows[0]!["told"] as number;
+      const outputTokens = Math.max(0, end.usage.outputTokens - told);
+      const usage = { ...end.usage, outputTokens };
+      await db.write([closeWhere("run_id = ?", [runId], { ...end, usage })]);
     },
     async closeTitles(time, end) {
       await db.write([closeWhere("kind = 'title' AND started_at < ?", [time], end)]);
