@@ -71,6 +71,8 @@ export interface RunIdentity {
 export interface RunRecord extends RunIdentity {
   /** The stored key of the message that it answers. */
   promptKey: string;
+  /** True where it was asked for text alone, without tools, a schema or thinking. */
+  textOnly: boolean;
 }
 
 /** A send that may be repeated under its key. */

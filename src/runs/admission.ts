@@ -92,6 +92,7 @@ export async function admit(send: Send, parts: AdmissionParts): Promise<Admissio
       createdAt: now,
       ...send.identity,
       promptKey: plan.prompt.key,
+      textOnly: !send.thinking && send.tools.length === 0 && send.output === null,
       // An answer that is continued stays the same message.
       ...(plan.store === "update" && { messageId: plan.prompt.id }),
     };

@@ -104,8 +104,9 @@ async function continueRun(
   const continuation = model && continuationOf(events, model.type);
   if (!model || !continuation) return null;
   const stored = await messages.history(run.ownerId, run.chatId);
-  // A provider takes no beginning of an answer behind the results of its calls.
-  if (beforeOf(run, stored)) return null;
+  // What was asked for besides text is not stored; and a provider takes no beginning of an answer
+  // behind the results of its calls.
+  if (!run.textOnly || beforeOf(run, stored)) return null;
   const history = await withFiles(stored, run.ownerId, parts.files);
   const step = makeStep(model, history, { thinking: false, tools: [], output: null }, parts);
   step.prompt.push({ role: "assistant", content: [{ type: "text", text: continuation.text }] });

@@ -56,9 +56,9 @@ function insertRun(
   const waits = queued ? "AND EXISTS (SELECT 1 FROM queue WHERE run_id = ?)" : "";
   return {
     sql:
-      `INSERT INTO runs (id, chat_id, owner_id, message_id, model, protocol, created_at, lease_owner,
-            lease_until, state, prompt_key)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'running',
+      `INSERT INTO runs (id, chat_id, owner_id, message_id, model, protocol, created_at, text_only,
+            lease_owner, lease_until, state, prompt_key)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running',
             (SELECT m.key FROM messages m JOIN chats c ON c.id = m.chat_id
              WHERE m.key = ? AND c.id = ? AND c.owner_id = ? AND c.leaf_key IS ? ${waits}))`,
     args: [
@@ -69,6 +69,7 @@ function insertRun(
       run.model,
       run.protocol,
       run.createdAt,
+      run.textOnly,
       lease.owner,
       lease.until,
       run.promptKey,

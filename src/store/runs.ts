@@ -171,7 +171,7 @@ export function runStore(db: Database, leaseOwner?: string): RunStore {
 }
 
 const SELECT = `SELECT id, chat_id, owner_id, prompt_key, message_id, model, protocol, created_at,
-  state, failure,
+  text_only, state, failure,
   (SELECT max(last_seq) FROM events WHERE run_id = runs.id) AS last_seq FROM runs`;
 
 /** A live run is nobody's when its lease has ended; with no time given, when it is another's. */
@@ -196,6 +196,7 @@ function toFound(row: Row): FoundRun {
       model: row["model"] as string,
       protocol: row["protocol"] as string,
       createdAt: row["created_at"] as number,
+      textOnly: row["text_only"] === 1,
     },
     state: row["state"] as FoundRun["state"],
     failure: failureOf(row["failure"] as string | null),

@@ -64,6 +64,8 @@ export const runs = sqliteTable("runs", {
   leaseUntil: integer("lease_until").notNull(),
   /** True once another process was asked to stop it: the one that makes it looks now and then. */
   stopRequested: integer("stop_requested", { mode: "boolean" }).notNull().default(false),
+  /** True where it was asked for text alone, without tools, a schema or thinking. */
+  textOnly: integer("text_only", { mode: "boolean" }).notNull().default(false),
   /** True while its log is kept. */
   logged: integer({ mode: "boolean" }).notNull().default(true),
 }, (t) => [

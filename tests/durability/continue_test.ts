@@ -7,9 +7,17 @@ import { MODELS, providerEnv } from "../kit/scripted.ts";
 const TOKEN = "alice-secret";
 const headers = { "coder-session-token": TOKEN, "content-type": "application/json" };
 
-for (const model of [MODELS.anthropic, MODELS.compatible]) {
-  const goesOn = model === MODELS.anthropic;
-  Deno.test(`after a crash ${model} ${goesOn ? "goes on with" : "keeps"} its answer`, async () => {
+const TOOLS = [{ name: "look", description: "Looks", inputSchema: { type: "object" } }];
+const CASES = [
+  { model: MODELS.anthropic, asked: {}, goesOn: true },
+  { model: MODELS.compatible, asked: {}, goesOn: false },
+  // What it was given besides would be missing.
+  { model: MODELS.anthropic, asked: { tools: TOOLS }, goesOn: false },
+];
+
+for (const { model, asked, goesOn } of CASES) {
+  const what = `${model} ${Object.keys(asked).join()}`;
+  Deno.test(`after a crash ${what} ${goesOn ? "goes on with" : "keeps"} its answer`, async () => {
     await using provider = await startProvider();
     provider.script([
       { steps: [{ text: "one " }, { text: "two " }, { stall: true }] },
@@ -38,7 +46,7 @@ for (const model of [MODELS.anthropic, MODELS.compatible]) {
       const sent = await fetch(`${first.url}${chats}/messages`, {
         method: "POST",
         headers,
-        body: JSON.stringify({ message: { role: "user", content: "Count" }, model }),
+        body: JSON.stringify({ message: { role: "user", content: "Count" }, model, ...asked }),
       });
       run = sent.headers.get("parley-run-id");
       const reader = new StreamReader(sent);
@@ -86,7 +94,6 @@ Deno.test("after a crash an answer that goes on behind results of its calls is k
     PARLEY_TOKENS: `alice=${TOKEN}`,
     PARLEY_ON_INTERRUPT: "continue",
   };
-  const tools = [{ name: "look", description: "Looks", inputSchema: { type: "object" } }];
   let path: string;
   {
     await using first = await spawnParley({ dataDir, env });
@@ -100,7 +107,7 @@ Deno.test("after a crash an answer that goes on behind results of its calls is k
       fetch(first.url + path, {
         method: "POST",
         headers,
-        body: JSON.stringify({ message, model: MODELS.anthropic, tools }),
+        body: JSON.stringify({ message, model: MODELS.anthropic, tools: TOOLS }),
       });
     await (await send({ role: "user", content: "Look" })).text();
     const [, answer] = await (await fetch(first.url + path, { headers })).json();

@@ -16,6 +16,7 @@ Deno.test("nobody's run is followed for a while, and then no more", async () => 
     chatId: "c",
     ownerId: "o",
     promptKey: "k",
+    textOnly: true,
     messageId: "m",
     model: "x",
     protocol: "data",

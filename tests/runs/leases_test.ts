@@ -14,6 +14,7 @@ const run: RunRecord = {
   chatId: "c",
   ownerId: "o",
   promptKey: "k",
+  textOnly: true,
   messageId: "m",
   model: "x",
   protocol: "data",

@@ -1,0 +1,1 @@
+ALTER TABLE `runs` ADD `text_only` integer DEFAULT false NOT NULL;
