@@ -137,7 +137,7 @@ export const SETTINGS = [
     expected: INTERRUPT_POLICIES.join(" or "),
     description:
       "What becomes of an answer that a crash cut off. `continue` asks the model to go " +
-      "on from it where the provider can (Anthropic), and marks it elsewhere.",
+      "on from it where it can (text alone, by Anthropic), and marks it elsewhere.",
   },
   {
     key: "durability",
