@@ -25,6 +25,13 @@ export const TAKEN_OVER: RunFailure = Object.freeze({
   retryable: true,
 });
 
+/** What clients are told, behind all of it, of an answer that the disk does not confirm. */
+const UNSYNCED: RunFailure = Object.freeze({
+  class: "storage",
+  message: "The disk did not confirm this answer. It is stored, and a power cut may lose it.",
+  retryable: false,
+});
+
 /** Milliseconds between two tries to store an ending that could not be stored. */
 const RETRY = 1_000;
 
@@ -234,10 +241,10 @@ export class RunLog {
         }
       },
       (error) => {
-        // It is stored, and goes to the disk with the next that does; only nobody is promised so. Who
-        // comes again gets it.
-        for (const [run, { stored }] of ended) {
-          run.publish([], true);
+        // It is stored, and goes to the disk with the next that does; only nobody is promised so.
+        const unsure: RunEvent = { type: "error", failure: UNSYNCED, usage: NO_USAGE };
+        for (const [run, { events, stored }] of ended) {
+          run.publish([...events, unsure], true);
           stored?.resolve();
         }
         this.#onFailure([...ended.keys()], error);
