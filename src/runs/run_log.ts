@@ -35,6 +35,9 @@ const UNSYNCED: RunFailure = Object.freeze({
 /** Milliseconds between two tries to store an ending that could not be stored. */
 const RETRY = 1_000;
 
+/** Milliseconds between two writes: a hundred runs then share one, and one run at its pace waits for none. */
+const SPACING = 2;
+
 /** How long the beginning of a run waits for its first content, in milliseconds. */
 const PRELUDE_WAIT = 15;
 
@@ -74,6 +77,7 @@ export class RunLog {
   #pending = new Map<LiveRun, Pending>();
   /** True while a group is about to be written, or is being written. */
   #scheduled = false;
+  #writtenAt = 0;
   /** True while only beginnings of runs are there to be written. */
   #waiting = false;
 
@@ -164,7 +168,9 @@ export class RunLog {
   #flushNext(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.#flush());
+    const since = this.#clock.now() - this.#writtenAt;
+    if (since >= SPACING || since < 0) setImmediate(() => this.#flush());
+    else setTimeout(() => this.#flush(), SPACING - since);
   }
 
   /** What stands ahead of the first content is written with it, if that comes soon. */
@@ -211,10 +217,11 @@ export class RunLog {
     return new Map([...group].filter((entry) => !isLost(entry)));
   }
 
-  /** The next group is written as soon as the last one is. */
+  /** What came while a group was written is the next one. */
   #next(): void {
-    if (this.#pending.size > 0) setImmediate(() => this.#flush());
-    else this.#scheduled = false;
+    this.#scheduled = false;
+    this.#writtenAt = this.#clock.now();
+    if (this.#pending.size > 0) this.#flushNext();
   }
 
   #number(group: Map<LiveRun, Pending>): EventGroup[] {
