@@ -1,5 +1,6 @@
 import type { LanguageModelV4, LanguageModelV4StreamPart } from "@ai-sdk/provider";
 import { providerFetch } from "../fetch.ts";
+import { BodyReader } from "./body_reader.ts";
 import { plainDelta, ServerSentEvents } from "./plain_delta.ts";
 
 /** Makes the AI SDK's model with the `fetch` that it is to use. */
@@ -78,7 +79,7 @@ class Detour {
 type Parts = ReadableStream<LanguageModelV4StreamPart>;
 
 function merge(body: ReadableStream<Uint8Array>, detour: Detour, rest: Parts): Parts {
-  const source = body.getReader();
+  const source = new BodyReader(body);
   const tail = rest.getReader();
   const fast = new FastLane();
   let handed = false;
@@ -86,7 +87,7 @@ function merge(body: ReadableStream<Uint8Array>, detour: Detour, rest: Parts): P
     async pull(controller) {
       while (!handed) {
         const { value, done } = await source.read();
-        const { parts, left } = done ? fast.end() : fast.take(value);
+        const { parts, left } = value ? fast.take(value) : fast.end();
         for (const part of parts) controller.enqueue(part);
         if (left !== undefined) {
           handed = true;
@@ -112,7 +113,7 @@ function merge(body: ReadableStream<Uint8Array>, detour: Detour, rest: Parts): P
 async function handOver(
   left: string,
   done: boolean,
-  source: ReadableStreamDefaultReader<Uint8Array>,
+  source: BodyReader,
   detour: Detour,
 ): Promise<void> {
   try {
@@ -120,7 +121,7 @@ async function handOver(
     while (!done) {
       const read = await source.read();
       if (read.done) break;
-      await detour.write(read.value);
+      await detour.write(read.value.slice());
     }
     await detour.close();
   } catch (error) {
