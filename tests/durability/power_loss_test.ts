@@ -185,6 +185,8 @@ Deno.test("who reads a log from the database sees its end no sooner than it is o
     }));
     const chat = await scripted.chat();
     const first = await world.say(chat, crypto.randomUUID());
+    // Written with the ending it would wait for the disk with it.
+    await first.piece(last.text);
     slowness = slow.opened;
     const ending = new Promise<void>((resolve) => disk.onSync = resolve);
     held.open();
