@@ -2,6 +2,7 @@ import type { Row } from "@libsql/client";
 import { type Chat, DEFAULT_TITLE } from "../domain/chat.ts";
 import type { ChatStore } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
+import { deleteEvents } from "./events.ts";
 
 /** Chats in the database. */
 export function chatStore(db: Database): ChatStore {
@@ -92,10 +93,7 @@ export function chatStore(db: Database): ChatStore {
       const own = "(SELECT id FROM chats WHERE id = ? AND owner_id = ?)";
       const args = [id, ownerId];
       const results = await db.write([
-        {
-          sql: `DELETE FROM events WHERE run_id IN (SELECT id FROM runs WHERE chat_id IN ${own})`,
-          args,
-        },
+        deleteEvents({ sql: `chat_id IN ${own}`, args }),
         { sql: `DELETE FROM sends WHERE chat_id IN ${own}`, args },
         { sql: `DELETE FROM queue WHERE chat_id IN ${own}`, args },
         { sql: `DELETE FROM runs WHERE chat_id IN ${own}`, args },

@@ -1,12 +1,5 @@
 /** The statements that write runs and their logs. */
-import type {
-  EventGroup,
-  KeyedSend,
-  Lease,
-  RunBeginning,
-  RunEnding,
-  RunRecord,
-} from "../domain/ports.ts";
+import type { KeyedSend, Lease, RunBeginning, RunEnding, RunRecord } from "../domain/ports.ts";
 import type { Statement } from "./database.ts";
 import { closeAttempt, openAttempt } from "./ledger.ts";
 import { insertMessage, updateMessage } from "./messages.ts";
@@ -27,10 +20,11 @@ export function insertKeyed(
 /** What stores the beginning of a run: one transaction. */
 export function beginStatements(
   { run, prompt, store, leafKey, attempt, lease, keyed, queued }: RunBeginning,
+  bucket: number,
 ): Statement[] {
   return [
     ...(store === "insert" ? [insertMessage(run.chatId, prompt)] : []),
-    insertRun(run, leafKey, lease, queued),
+    insertRun(run, leafKey, lease, queued, bucket),
     ...(store === "update" ? [updateMessage(prompt)] : []),
     openAttempt(attempt),
     {
@@ -51,14 +45,15 @@ function insertRun(
   leafKey: string | null,
   lease: Lease,
   queued: boolean,
+  bucket: number,
 ): Statement {
   // It may have been taken back meanwhile.
   const waits = queued ? "AND EXISTS (SELECT 1 FROM queue WHERE run_id = ?)" : "";
   return {
     sql:
       `INSERT INTO runs (id, chat_id, owner_id, message_id, model, protocol, created_at, text_only,
-            lease_owner, lease_until, state, prompt_key)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running',
+            lease_owner, lease_until, first_bucket, state, prompt_key)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running',
             (SELECT m.key FROM messages m JOIN chats c ON c.id = m.chat_id
              WHERE m.key = ? AND c.id = ? AND c.owner_id = ? AND c.leaf_key IS ? ${waits}))`,
     args: [
@@ -72,6 +67,7 @@ function insertRun(
       run.textOnly,
       lease.owner,
       lease.until,
+      bucket,
       run.promptKey,
       run.chatId,
       run.ownerId,
@@ -86,6 +82,7 @@ function insertRun(
  */
 export function endStatements(
   { run, state, failure, endedAt, message, attempt }: RunEnding,
+  bucket: number,
   leaseOwner: string | undefined,
 ): Statement[] {
   const live = {
@@ -107,8 +104,9 @@ export function endStatements(
       : []),
     ...(attempt ? [closeAttempt(attempt.id, attempt.end)] : []),
     {
-      sql: `UPDATE runs SET state = ?, failure = ?, ended_at = ? WHERE ${live.sql}`,
-      args: [state, failure && JSON.stringify(failure), endedAt, ...live.args],
+      sql: `UPDATE runs SET state = ?, failure = ?, ended_at = ?, last_bucket = ?
+            WHERE ${live.sql}`,
+      args: [state, failure && JSON.stringify(failure), endedAt, bucket, ...live.args],
     },
   ];
 }
@@ -119,26 +117,5 @@ export function lostStatement(runIds: string[], leaseOwner: string): Statement {
     sql: `SELECT value FROM json_each(?)
           WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = value AND lease_owner = ?)`,
     args: [JSON.stringify(runIds), leaseOwner],
-  };
-}
-
-/**
- * One statement for all runs: 60 % of the cost of an insert each. On a shared database only the
- * run's owner writes, so a row that is there already is its own, of a request that was sent twice.
- */
-export function appendStatement(groups: EventGroup[], leaseOwner: string | undefined): Statement {
-  const rows = groups.map(({ runId, first, events }) => [
-    runId,
-    first,
-    first + events.length - 1,
-    JSON.stringify(events),
-  ]);
-  return {
-    sql: `INSERT INTO events (run_id, seq, last_seq, data)
-          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)` +
-      (leaseOwner === undefined ? "" : `
-          WHERE EXISTS (SELECT 1 FROM runs WHERE id = value ->> 0 AND lease_owner = ?)
-          ON CONFLICT DO NOTHING`),
-    args: [JSON.stringify(rows), ...(leaseOwner === undefined ? [] : [leaseOwner])],
   };
 }

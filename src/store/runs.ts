@@ -3,16 +3,11 @@ import type { RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import type { FoundRun, RunStore } from "../domain/ports.ts";
 import type { Database } from "./database.ts";
+import { appendEvents, Buckets, deleteEvents, LAST_SEQ, selectEvents } from "./events.ts";
 import { isMissingRow, isUniqueViolation } from "./failure.ts";
 import { toMessage } from "./messages.ts";
 import { remoteCause } from "./remote.ts";
-import {
-  appendStatement,
-  beginStatements,
-  endStatements,
-  insertKeyed,
-  lostStatement,
-} from "./run_statements.ts";
+import { beginStatements, endStatements, insertKeyed, lostStatement } from "./run_statements.ts";
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -21,6 +16,7 @@ const NONE: ReadonlySet<string> = new Set();
  * run that another has taken over.
  */
 export function runStore(db: Database, leaseOwner?: string): RunStore {
+  const buckets = new Buckets(db, leaseOwner !== undefined);
   const findOne = async (where: string, args: string[]): Promise<FoundRun | undefined> => {
     const { rows } = await db.read({ sql: `${SELECT} WHERE ${where} LIMIT 1`, args });
     return rows[0] && toFound(rows[0]);
@@ -28,7 +24,7 @@ export function runStore(db: Database, leaseOwner?: string): RunStore {
   return {
     async begin(beginning) {
       try {
-        await db.write(beginStatements(beginning));
+        await db.write(beginStatements(beginning, await buckets.current()));
         return "begun";
       } catch (error) {
         if (isUniqueViolation(error)) return "busy";
@@ -38,8 +34,10 @@ export function runStore(db: Database, leaseOwner?: string): RunStore {
     },
 
     async append(groups, endings) {
-      const statements = endings.flatMap((ending) => endStatements(ending, leaseOwner));
-      if (groups.length > 0) statements.unshift(appendStatement(groups, leaseOwner));
+      const bucket = await buckets.current();
+      const statements = endings.flatMap((ending) => endStatements(ending, bucket, leaseOwner));
+      if (groups.length > 0) statements.unshift(appendEvents(groups, bucket, leaseOwner));
+      buckets.add(groups.length);
       if (leaseOwner === undefined) {
         await db.write(statements);
         return NONE;
@@ -120,11 +118,7 @@ export function runStore(db: Database, leaseOwner?: string): RunStore {
     },
 
     async events(runId, after, limit) {
-      const { rows } = await db.read({
-        sql: `SELECT seq, data FROM events WHERE run_id = ? AND last_seq > ?
-              ORDER BY seq LIMIT ?`,
-        args: [runId, after, limit],
-      });
+      const { rows } = await db.read(selectEvents(runId, after, limit));
       return rows.flatMap((row) => {
         const first = row["seq"] as number;
         const events = JSON.parse(row["data"] as string) as RunEvent[];
@@ -135,10 +129,7 @@ export function runStore(db: Database, leaseOwner?: string): RunStore {
     async expireLogs(time) {
       const expired = "logged AND ended_at < ?";
       await db.write([
-        {
-          sql: `DELETE FROM events WHERE run_id IN (SELECT id FROM runs WHERE ${expired})`,
-          args: [time],
-        },
+        deleteEvents({ sql: expired, args: [time] }),
         { sql: `UPDATE runs SET logged = 0 WHERE ${expired}`, args: [time] },
       ]);
     },
@@ -172,7 +163,7 @@ export function runStore(db: Database, leaseOwner?: string): RunStore {
 
 const SELECT = `SELECT id, chat_id, owner_id, prompt_key, message_id, model, protocol, created_at,
   text_only, state, failure,
-  (SELECT max(last_seq) FROM events WHERE run_id = runs.id) AS last_seq FROM runs`;
+  ${LAST_SEQ} AS last_seq FROM runs`;
 
 /** A live run is nobody's when its lease has ended; with no time given, when it is another's. */
 function abandonedBy(owner: string, time: number | undefined) {

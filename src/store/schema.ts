@@ -68,6 +68,9 @@ export const runs = sqliteTable("runs", {
   textOnly: integer("text_only", { mode: "boolean" }).notNull().default(false),
   /** True while its log is kept. */
   logged: integer({ mode: "boolean" }).notNull().default(true),
+  /** The buckets that its log lies in; the last is null while more may come. */
+  firstBucket: integer("first_bucket").notNull().default(0),
+  lastBucket: integer("last_bucket"),
 }, (t) => [
   uniqueIndex("runs_live").on(t.chatId).where(sql`state = 'running'`),
   index("runs_by_chat").on(t.chatId, t.createdAt),
@@ -98,11 +101,13 @@ export const sends = sqliteTable("sends", {
 
 /** A run's log: a row holds the events `seq` to `last_seq` as a JSON array. */
 export const events = sqliteTable("events", {
+  /** Rows that were written about the same time. */
+  bucket: integer().notNull(),
   runId: text("run_id").notNull(),
   seq: integer().notNull(),
   lastSeq: integer("last_seq").notNull(),
   data: text().notNull(),
-}, (t) => [primaryKey({ columns: [t.runId, t.seq] })]);
+}, (t) => [primaryKey({ columns: [t.bucket, t.runId, t.seq] })]);
 
 /** Files that users gave their chats. */
 export const files = sqliteTable("files", {

@@ -7,21 +7,12 @@ import { queueStore } from "../../src/store/queue.ts";
 import { runStore } from "../../src/store/runs.ts";
 import { FakeClock } from "../kit/clock.ts";
 import { testDatabase } from "../kit/database.ts";
+import { runOf } from "../kit/stored_run.ts";
 
 Deno.test("nobody's run is followed for a while, and then no more", async () => {
   await using db = await testDatabase();
   const clock = new FakeClock();
-  const run: FoundRun["run"] = {
-    id: "r",
-    chatId: "c",
-    ownerId: "o",
-    promptKey: "k",
-    textOnly: true,
-    messageId: "m",
-    model: "x",
-    protocol: "data",
-    createdAt: 0,
-  };
+  const run = runOf();
   let looks = 0;
   const runs = {
     ...runStore(db),

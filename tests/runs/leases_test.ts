@@ -1,48 +1,15 @@
 /** On a shared database another process takes over no run that is alive, and every one that is not. */
 import { assertEquals } from "@std/assert";
-import type { RunRecord, RunStore } from "../../src/domain/ports.ts";
+import type { RunStore } from "../../src/domain/ports.ts";
 import { chatStore } from "../../src/store/chats.ts";
 import type { Database } from "../../src/store/database.ts";
 import { runStore } from "../../src/store/runs.ts";
 import { Leases } from "../../src/runs/leases.ts";
 import { FakeClock } from "../kit/clock.ts";
 import { testDatabase } from "../kit/database.ts";
+import { beginningOf, chatOf, runOf } from "../kit/stored_run.ts";
 
-const chat = { id: "c", ownerId: "o", title: "t", leafKey: null, createdAt: 0, updatedAt: 0 };
-const run: RunRecord = {
-  id: "r",
-  chatId: "c",
-  ownerId: "o",
-  promptKey: "k",
-  textOnly: true,
-  messageId: "m",
-  model: "x",
-  protocol: "data",
-  createdAt: 0,
-};
-const prompt = {
-  key: "k",
-  parentKey: null,
-  id: "u",
-  role: "user" as const,
-  parts: [],
-  metadata: {},
-  status: "completed" as const,
-  model: null,
-  finishReason: null,
-  usage: null,
-  createdAt: 0,
-};
-const attempt = {
-  id: "a",
-  runId: "r",
-  chatId: "c",
-  ownerId: "o",
-  kind: "answer" as const,
-  provider: "p",
-  model: "x",
-  startedAt: 0,
-};
+const run = runOf();
 
 Deno.test("a lease keeps a run until it ends", async () => {
   await using db = await testDatabase();
@@ -61,17 +28,8 @@ Deno.test("a lease keeps a run until it ends", async () => {
       onSweep: () => Promise.resolve(),
     });
   const [mine, theirs] = [make("me"), make("them")];
-  await chatStore(db).create(chat, { titled: false });
-  const beginning = {
-    run,
-    prompt,
-    store: "insert" as const,
-    leafKey: null,
-    attempt,
-    lease: mine.make(),
-    keyed: undefined,
-  };
-  assertEquals(await runs.begin({ ...beginning, queued: false }), "begun");
+  await chatStore(db).create(chatOf(), { titled: false });
+  assertEquals(await runs.begin(beginningOf("", mine.make())), "begun");
 
   const ofOthers = async () => (await runs.abandoned("them", theirs.cutoff)).map((f) => f.run.id);
   assertEquals(await ofOthers(), []);
@@ -148,18 +106,9 @@ Deno.test("on a database of its own every other process's run is nobody's", asyn
   await using db = await testDatabase();
   const runs = runStore(db);
   const clock = new FakeClock();
-  await chatStore(db).create(chat, { titled: false });
+  await chatStore(db).create(chatOf(), { titled: false });
   const lease = { owner: "before", until: clock.now() + 15_000 };
-  await runs.begin({
-    run,
-    prompt,
-    store: "insert",
-    leafKey: null,
-    attempt,
-    lease,
-    keyed: undefined,
-    queued: false,
-  });
+  await runs.begin(beginningOf("", lease));
   assertEquals((await runs.abandoned("before", undefined)).length, 0);
   assertEquals((await runs.abandoned("now", undefined)).length, 1);
   assertEquals(await runs.takeOver(run, { owner: "now", until: 0 }, undefined), true);
@@ -192,5 +141,8 @@ Deno.test("on a database of its own nothing is renewed or looked for, and events
   }).keep(() => ["r"]);
   assertEquals(asked, []);
   await runs.append([{ runId: "r", first: 1, events: [] }], []);
-  assertEquals(asked.length, 1);
+  // Where its rows go is asked once.
+  assertEquals(asked.length, 2);
+  await runs.append([{ runId: "r", first: 2, events: [] }], []);
+  assertEquals(asked.length, 3);
 });

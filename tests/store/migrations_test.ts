@@ -1,0 +1,63 @@
+/** A database of an earlier version is brought up to date with all that is in it. */
+import { assertEquals } from "@std/assert";
+import { createClient } from "@libsql/client";
+import { drizzle } from "drizzle-orm/libsql";
+import { migrate } from "drizzle-orm/libsql/migrator";
+import { chatStore } from "../../src/store/chats.ts";
+import { runStore } from "../../src/store/runs.ts";
+import { testDatabase } from "../kit/database.ts";
+import { endingOf } from "../kit/stored_run.ts";
+
+const MIGRATIONS = new URL("../../migrations", import.meta.url).pathname;
+
+/** Makes a database with the first migrations alone. */
+async function makeEarlier(dir: string, migrations: number, statements: string): Promise<void> {
+  const folder = `${dir}/migrations`;
+  await Deno.mkdir(`${folder}/meta`, { recursive: true });
+  const journal = JSON.parse(await Deno.readTextFile(`${MIGRATIONS}/meta/_journal.json`));
+  journal.entries = journal.entries.slice(0, migrations);
+  await Deno.writeTextFile(`${folder}/meta/_journal.json`, JSON.stringify(journal));
+  for (const { tag } of journal.entries) {
+    await Deno.copyFile(`${MIGRATIONS}/${tag}.sql`, `${folder}/${tag}.sql`);
+  }
+  const client = createClient({ url: `file:${dir}/parley.db` });
+  await migrate(drizzle(client), { migrationsFolder: folder });
+  await client.executeMultiple(statements);
+  client.close();
+}
+
+const run = (name: string, state: string) => `
+  INSERT INTO chats (id, owner_id, title, created_at, updated_at) VALUES ('c${name}', 'o', 't', 0, 0);
+  INSERT INTO runs (id, chat_id, owner_id, prompt_key, message_id, model, protocol, state, created_at,
+    lease_owner, lease_until)
+  VALUES ('r${name}', 'c${name}', 'o', 'k', 'm', 'x', 'data', '${state}', 0, 'before', 0);
+  INSERT INTO events (run_id, seq, last_seq, data) VALUES
+    ('r${name}', 1, 2, '[{"type":"text-start","id":"t"},{"type":"text-delta","id":"t","text":"a"}]'),
+    ('r${name}', 3, 3, '[{"type":"text-delta","id":"t","text":"b"}]');`;
+
+Deno.test("logs from before rows were kept by time are read, go on, expire and go with their chat", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "parley-db-" });
+  try {
+    const runs = ["live", "ended", "gone"].map((name) =>
+      run(name, name === "live" ? "running" : "completed")
+    );
+    await makeEarlier(dir, 3, runs.join(""));
+    await using db = await testDatabase(dir);
+    const store = runStore(db);
+    const seqs = async (id: string) => (await store.events(id, 0, 100)).map(({ seq }) => seq);
+    assertEquals(await seqs("rended"), [1, 2, 3]);
+    assertEquals((await store.find("o", "rended"))?.lastSeq, 3);
+
+    const next = { runId: "rlive", first: 4, events: [] };
+    await store.append([{ ...next, events: [{ type: "text-end", id: "t" }] }], [endingOf("live")]);
+    assertEquals(await seqs("rlive"), [1, 2, 3, 4]);
+
+    await store.expireLogs(2);
+    assertEquals(await seqs("rlive"), []);
+    await chatStore(db).delete("o", "cgone");
+    const { rows } = await db.read("SELECT DISTINCT run_id FROM events");
+    assertEquals(rows.map((row) => row["run_id"]), ["rended"]);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
