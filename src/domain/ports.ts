@@ -228,7 +228,9 @@ export interface UsageRow {
 export interface FileStore {
   /** Keeps a file; false where the chat has `limit` files already. */
   add(file: ChatFile, bytes: Uint8Array, limit: number): Promise<boolean>;
-  /** A file of the owner, in whichever of its chats. */
+  /** A file of the owner, in whichever of its chats, without its bytes. */
+  find(ownerId: string, id: string): Promise<ChatFile | undefined>;
+  /** The same with its bytes. */
   read(ownerId: string, id: string): Promise<{ file: ChatFile; bytes: Uint8Array } | undefined>;
 }
 

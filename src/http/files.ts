@@ -47,9 +47,8 @@ export function fileRoutes(app: App, parts: HttpParts): void {
 
   app.get("/api/v2/chats/:chat/files/:file", async (c) => {
     const chat = await ownChat(c, parts);
-    const found = await files.read(chat.ownerId, c.req.param("file"));
-    if (!found || found.file.chatId !== chat.id) throw notFound();
-    const { file, bytes } = found;
+    const file = await files.find(chat.ownerId, c.req.param("file"));
+    if (file?.chatId !== chat.id) throw notFound();
     const etag = `"${file.id}"`;
     const headers = {
       etag,
@@ -61,7 +60,9 @@ export function fileRoutes(app: App, parts: HttpParts): void {
       "cache-control": "private, max-age=31536000, immutable",
     };
     if (c.req.header("if-none-match") === etag) return c.body(null, 304, headers);
-    return c.body(new Uint8Array(bytes), 200, headers);
+    const found = await files.read(chat.ownerId, file.id);
+    if (!found) throw notFound();
+    return c.body(new Uint8Array(found.bytes), 200, headers);
   });
 }
 

@@ -109,7 +109,7 @@ async function checkFiles(
 ): Promise<void> {
   for (const [index, part] of parts.entries()) {
     const id = part.type === "file" ? fileIdOf(part.url) : undefined;
-    if (id !== undefined && !await files.read(ownerId, id)) {
+    if (id !== undefined && !await files.find(ownerId, id)) {
       const field = `message.parts.${index}.url`;
       throw invalidMessage([{ field, detail: "Expected a file that was uploaded" }]);
     }

@@ -29,9 +29,17 @@ export function fileStore(db: Database): FileStore {
       return result?.rows.length === 1;
     },
 
+    async find(ownerId, id) {
+      const { rows } = await db.read({
+        sql: `SELECT ${COLUMNS} FROM files WHERE id = ? AND owner_id = ?`,
+        args: [id, ownerId],
+      });
+      return rows[0] && toFile(rows[0]);
+    },
+
     async read(ownerId, id) {
       const { rows } = await db.read({
-        sql: "SELECT * FROM files WHERE id = ? AND owner_id = ?",
+        sql: `SELECT ${COLUMNS}, bytes FROM files WHERE id = ? AND owner_id = ?`,
         args: [id, ownerId],
       });
       const row = rows[0];
@@ -39,6 +47,8 @@ export function fileStore(db: Database): FileStore {
     },
   };
 }
+
+const COLUMNS = "id, chat_id, owner_id, media_type, filename, size, created_at";
 
 function toFile(row: Row): ChatFile {
   return {
