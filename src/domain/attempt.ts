@@ -1,5 +1,6 @@
 import type { FailureClass } from "./errors.ts";
-import type { Usage } from "./usage.ts";
+import { endOf } from "./run.ts";
+import { NO_USAGE, type Usage } from "./usage.ts";
 
 /** What a request to a provider was for. */
 export type AttemptKind = "answer" | "title" | "retry";
@@ -26,4 +27,15 @@ export interface AttemptEnd {
   firstTokenMs: number | null;
   endedAt: number;
   usage: Usage;
+}
+
+/** How an attempt is closed whose end nobody saw: it was paid for, and nobody will say how much any more. */
+export function interruptedEnd(endedAt: number, usage?: Usage): AttemptEnd {
+  return {
+    outcome: endOf("interrupt"),
+    failureClass: null,
+    firstTokenMs: null,
+    endedAt,
+    usage: usage ?? { ...NO_USAGE, estimated: true },
+  };
 }

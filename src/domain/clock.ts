@@ -13,6 +13,21 @@ export interface IdGenerator {
   uuid(): string;
 }
 
+/** True once `work` resolves, false where it takes longer than `ms` milliseconds; rejects as it does. */
+export async function settlesWithin(
+  work: Promise<unknown>,
+  ms: number,
+  clock: Clock,
+): Promise<boolean> {
+  const settled = new AbortController();
+  const late = clock.sleep(ms, settled.signal).then(() => false, () => false);
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    settled.abort();
+  }
+}
+
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),

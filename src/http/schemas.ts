@@ -81,7 +81,6 @@ export const listChatsSchema = z.object({
     }),
 });
 
-const openMessage = z.record(z.string(), z.unknown());
 const jsonObject = z.record(z.string(), z.unknown());
 const toolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, "Expected up to 64 of a-z A-Z 0-9 _ -");
 
@@ -95,11 +94,11 @@ const toolSchema = z.object({
 
 /** `POST /chats/{chat}/messages`; the message itself is decoded by `src/wire`. */
 export const createMessageSchema = z.object({
-  message: openMessage.optional().meta({
+  message: jsonObject.optional().meta({
     description: "The user's message, in the form of any AI SDK generation; or an answer that " +
       "comes back with the results of tools that the client ran.",
   }),
-  messages: z.array(openMessage).min(1).max(10_000).optional().meta({
+  messages: z.array(jsonObject).min(1).max(10_000).optional().meta({
     description: "What AI SDK clients send by default: the last one counts.",
   }),
   model: z.string().min(1).max(200).optional().meta({

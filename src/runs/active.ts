@@ -1,4 +1,4 @@
-import type { Clock } from "../domain/clock.ts";
+import { type Clock, settlesWithin } from "../domain/clock.ts";
 import { AppError, RunError } from "../domain/errors.ts";
 import type { LogDurability } from "../domain/policies.ts";
 import type { RunStore } from "../domain/ports.ts";
@@ -86,12 +86,8 @@ export class ActiveRuns {
     );
     if (!active) return undefined;
     active.abort.abort(new StopRequested("stopped"));
-    const { id } = active.live.identity;
-    const waited = new AbortController();
-    const over = this.#parts.clock.sleep(STOP_WAIT, waited.signal).then(() => false, () => false);
-    const ended = await Promise.race([active.ended.then(() => true), over]);
-    waited.abort();
-    return { runId: id, ended };
+    const ended = await settlesWithin(active.ended, STOP_WAIT, this.#parts.clock);
+    return { runId: active.live.identity.id, ended };
   }
 
   /** Stops the runs that another process was asked to stop. */
@@ -108,10 +104,7 @@ export class ActiveRuns {
   async close(graceMs: number): Promise<void> {
     const done = () => Promise.allSettled([...this.#active.values()].map((run) => run.done));
     if (this.#active.size > 0 && graceMs > 0) {
-      const grace = new AbortController();
-      const sleep = this.#parts.clock.sleep(graceMs, grace.signal).catch(() => {});
-      await Promise.race([done(), sleep]);
-      grace.abort();
+      await settlesWithin(done(), graceMs, this.#parts.clock);
     }
     for (const { abort } of this.#active.values()) abort.abort(new StopRequested("shutdown"));
     this.#log.close();

@@ -78,7 +78,7 @@ export async function makeAnswer(
     },
     (error): AnswerEnd => ({ ...endByError(error), usage: attempts.estimate() }),
   );
-  for (const event of [...assembly.closing(), ...endEvents(job, end)]) log(event);
+  for (const event of [...assembly.closing(), ...endEvents(record, job.before, end)]) log(event);
   live.move(TRANSITION_TO[end.state]);
   const ending = endingOf(job, end, assembly, attempts, parts);
   const failure = await parts.log.end(live, ending);
@@ -118,6 +118,29 @@ export function answerMessage(
   };
 }
 
+/** The events that end a run's streams. */
+export function endEvents(
+  { model }: RunRecord,
+  before: StoredMessage | undefined,
+  { state, finishReason, usage, failure }: AnswerEnd,
+): RunEvent[] {
+  const making = {
+    usage,
+    ...(before?.usage && { messageUsage: addUsage(before.usage, usage) }),
+    model,
+  };
+  if (failure) return [{ type: "error", failure, ...making }];
+  return [
+    { type: "step-finish", finishReason, usage },
+    {
+      type: "finish",
+      state: state as Exclude<MessageStatus, "failed">,
+      finishReason,
+      ...making,
+    },
+  ];
+}
+
 const TRANSITION_TO = {
   completed: "complete",
   stopped: "stop",
@@ -135,27 +158,6 @@ function endByError(error: unknown): Omit<AnswerEnd, "usage"> {
     retryable: true,
   };
   return { state: endOf("fail"), finishReason: "error", failure };
-}
-
-function endEvents(
-  { record, before }: AnswerJob,
-  { state, finishReason, usage, failure }: AnswerEnd,
-): RunEvent[] {
-  const making = {
-    usage,
-    ...(before?.usage && { messageUsage: addUsage(before.usage, usage) }),
-    model: record.model,
-  };
-  if (failure) return [{ type: "error", failure, ...making }];
-  return [
-    { type: "step-finish", finishReason, usage },
-    {
-      type: "finish",
-      state: state as Exclude<MessageStatus, "failed">,
-      finishReason,
-      ...making,
-    },
-  ];
 }
 
 function endingOf(

@@ -1,4 +1,4 @@
-import type { Clock } from "../domain/clock.ts";
+import { type Clock, settlesWithin } from "../domain/clock.ts";
 import type { Lease, RunStore } from "../domain/ports.ts";
 
 /** What leases need. */
@@ -72,25 +72,15 @@ export class Leases {
   }
 
   async #renew(held: () => Iterable<string>): Promise<void> {
-    const { runs, onLost } = this.#parts;
+    const { runs, clock, onLost } = this.#parts;
     const before = new Set(held());
     if (before.size === 0) return;
-    const kept = new Set(await this.#soon(runs.renew(this.make(), [...before])));
+    const renewal = runs.renew(this.make(), [...before]);
+    // A line that is stuck must not cost the lease.
+    if (!await settlesWithin(renewal, RENEW_LIMIT, clock)) throw new Error("it takes too long");
+    const kept = new Set(await renewal);
     const lost = before.difference(kept).intersection(new Set(held()));
     if (lost.size > 0) onLost(lost);
-  }
-
-  /** Rejects where `renewal` takes long: a line that is stuck must not cost the lease. */
-  async #soon<T>(renewal: Promise<T>): Promise<T> {
-    const done = new AbortController();
-    const late = this.#parts.clock.sleep(RENEW_LIMIT, done.signal).then(() => {
-      throw new Error("the renewal takes too long");
-    });
-    try {
-      return await Promise.race([renewal, late]);
-    } finally {
-      done.abort();
-    }
   }
 
   async #heed(held: () => Iterable<string>): Promise<void> {

@@ -43,18 +43,14 @@ export class LiveRun {
     this.closed = isEnded(at.state);
   }
 
-  get state(): RunState {
-    return this.#state;
-  }
-
   /**
    * Makes a move of the run's state machine.
    * @throws {Error} for a move that the run cannot make.
    */
-  move(transition: RunTransition): RunState {
+  move(transition: RunTransition): void {
     const next = nextState(this.#state, transition);
     if (!next) throw new Error(`a run that is ${this.#state} cannot ${transition}`);
-    return this.#state = next;
+    this.#state = next;
   }
 
   /** Takes events that are in the database and tells every subscriber. */

@@ -1,7 +1,7 @@
 import type { Chat } from "../domain/chat.ts";
-import type { FoundRun, RunRecord, StoredMessage } from "../domain/ports.ts";
+import type { FoundRun } from "../domain/ports.ts";
 import type { LiveRun } from "./live_run.ts";
-import { follow, FOLLOW_EVERY, type FollowParts, loggedRun } from "./replay.ts";
+import { answerBefore, follow, FOLLOW_EVERY, type FollowParts, loggedRun } from "./replay.ts";
 
 /** What the runs of other processes need. */
 export interface OthersParts extends FollowParts {
@@ -31,7 +31,7 @@ export class OthersRuns {
 
   /** The run, to be subscribed to: its log is read as it grows, once for all who do. */
   async follow({ run, lastSeq }: FoundRun): Promise<LiveRun> {
-    const before = await this.#before(run);
+    const before = await answerBefore(run, this.#parts.runs);
     const known = this.#followed.get(run.id);
     if (known) return known;
     const live = loggedRun(run, this.#parts.runs, { state: "running", head: lastSeq });
@@ -69,11 +69,5 @@ export class OthersRuns {
   close(): void {
     this.#closed.abort();
     for (const live of this.#followed.values()) live.publish([], true);
-  }
-
-  /** The answer that the run continues, as it was. */
-  async #before(run: RunRecord): Promise<StoredMessage | undefined> {
-    const answer = await this.#parts.runs.answer(run);
-    return answer?.key === run.promptKey ? answer : undefined;
   }
 }

@@ -1,18 +1,19 @@
 import { assemble, Assembly } from "../domain/assembly.ts";
+import { interruptedEnd } from "../domain/attempt.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { messageText, saysAnything } from "../domain/message.ts";
 import type { InterruptPolicy } from "../domain/policies.ts";
-import type { FoundRun, Ledger, RunIdentity, RunStore, StoredMessage } from "../domain/ports.ts";
+import type { FoundRun, Ledger, RunStore } from "../domain/ports.ts";
 import { endOf } from "../domain/run.ts";
-import { addUsage, estimateTokens, NO_USAGE } from "../domain/usage.ts";
+import { estimateTokens, NO_USAGE, type Usage } from "../domain/usage.ts";
 import type { ModelCatalog } from "../models/catalog.ts";
 import type { Logger } from "../observe/log.ts";
 import { type AdmissionParts, makeStep } from "./admission.ts";
-import { type AnswerJob, answerMessage } from "./answer.ts";
+import { type AnswerJob, answerMessage, endEvents } from "./answer.ts";
 import { newAttempt } from "./attempts.ts";
 import { withFiles } from "./attachments.ts";
 import { continuationOf } from "./continuation.ts";
-import { readLog } from "./replay.ts";
+import { answerBefore, readLog } from "./replay.ts";
 
 /** What recovery needs. */
 export interface RecoveryParts extends AdmissionParts {
@@ -33,20 +34,24 @@ export async function recoverRuns(
   parts: RecoveryParts,
   isOwn: (runId: string) => boolean,
 ): Promise<Omit<AnswerJob, "live">[]> {
-  const { runs, leases, log } = parts;
+  const { runs, ledger, leases, clock, log } = parts;
   const cutoff = leases.cutoff;
   const abandoned = await runs.abandoned(leases.owner, cutoff);
   const jobs: Omit<AnswerJob, "live">[] = [];
   // Nobody else asks for titles on a database of one's own.
-  if (cutoff === undefined) await closeTitles(parts);
+  if (cutoff === undefined) {
+    const now = clock.now();
+    await ledger.closeTitles(now + 1, interruptedEnd(now));
+  }
   for (const found of abandoned) {
     if (isOwn(found.run.id)) continue;
     if (!await runs.takeOver(found.run, leases.make(), cutoff)) continue;
     const events = await readLog(found.run.id, runs);
-    await closeAttempts(found, events, parts);
+    const usage = usageOf(events);
+    await ledger.closeOpen(found.run.id, interruptedEnd(clock.now(), usage));
     const job = parts.onInterrupt === "continue" ? await continueRun(found, events, parts) : null;
     if (job) jobs.push(job);
-    else await interrupt(found, events, parts);
+    else await interrupt(found, events, usage, parts);
     log.log("warn", job ? "a run is continued" : "a run was interrupted", { run: found.run.id });
   }
   return jobs;
@@ -55,27 +60,17 @@ export async function recoverRuns(
 async function interrupt(
   { run }: FoundRun,
   events: readonly RunEvent[],
-  { runs, messages, clock, ids }: RecoveryParts,
+  usage: Usage,
+  { runs, clock, ids }: RecoveryParts,
 ): Promise<void> {
-  const before = beforeOf(run, await messages.history(run.ownerId, run.chatId));
+  const before = await answerBefore(run, runs);
   const assembly = new Assembly(before?.parts);
   for (const event of events) assembly.apply(event);
-  const usage = usageOf(events);
-  const state = endOf("interrupt") as "interrupted";
-  const end: RunEvent[] = [
-    ...assembly.closing(),
-    ...(events.length > 0
-      ? [{ type: "step-finish" as const, finishReason: "other" as const, usage }]
-      : []),
-    {
-      type: "finish",
-      state,
-      finishReason: "other",
-      usage,
-      ...(before?.usage && { messageUsage: addUsage(before.usage, usage) }),
-      model: run.model,
-    },
-  ];
+  const state = endOf("interrupt");
+  const answer = { state, finishReason: "other" as const, usage };
+  const end = [...assembly.closing(), ...endEvents(run, before, { ...answer, failure: null })]
+    // A step that has not begun does not end.
+    .filter(({ type }) => type !== "step-finish" || events.length > 0);
   const parts = assembly.parts({ ended: true });
   // More may have come since the run was found, up to the moment at which it was taken over.
   await runs.append([{ runId: run.id, first: events.length + 1, events: end }], [{
@@ -84,7 +79,7 @@ async function interrupt(
     failure: null,
     endedAt: clock.now(),
     message: saysAnything(parts)
-      ? answerMessage(run, before, { state, finishReason: "other", usage }, {
+      ? answerMessage(run, before, answer, {
         parts,
         key: ids.uuid(),
       })
@@ -99,14 +94,14 @@ async function continueRun(
   events: readonly RunEvent[],
   parts: RecoveryParts,
 ): Promise<Omit<AnswerJob, "live"> | null> {
-  const { catalog, messages, ledger, clock, ids } = parts;
+  const { catalog, messages, runs, ledger, clock, ids } = parts;
   const model = await catalog.find(run.model);
   const continuation = model && continuationOf(events, model.type);
   if (!model || !continuation) return null;
   const stored = await messages.history(run.ownerId, run.chatId);
   // What was asked for besides text is not stored; and a provider takes no beginning of an answer
   // behind the results of its calls.
-  if (!run.textOnly || beforeOf(run, stored)) return null;
+  if (!run.textOnly || await answerBefore(run, runs)) return null;
   const history = await withFiles(stored, run.ownerId, parts.files);
   const step = makeStep(model, history, { thinking: false, tools: [], output: null }, parts);
   step.prompt.push({ role: "assistant", content: [{ type: "text", text: continuation.text }] });
@@ -115,42 +110,8 @@ async function continueRun(
   return { record: run, step, fallbacks: [], attempt, continuation };
 }
 
-/** The answer that the run continues; undefined where it made a new one. */
-function beforeOf(
-  { messageId }: RunIdentity,
-  history: readonly StoredMessage[],
-): StoredMessage | undefined {
-  const leaf = history.at(-1);
-  return leaf?.id === messageId ? leaf : undefined;
-}
-
-async function closeTitles({ ledger, clock }: RecoveryParts): Promise<void> {
-  const endedAt = clock.now();
-  await ledger.closeTitles(endedAt + 1, {
-    outcome: endOf("interrupt"),
-    failureClass: null,
-    firstTokenMs: null,
-    endedAt,
-    usage: { ...NO_USAGE, estimated: true },
-  });
-}
-
-/** What the other process had asked for was paid, and nobody will say how much any more. */
-async function closeAttempts(
-  { run }: FoundRun,
-  events: readonly RunEvent[],
-  { ledger, clock }: RecoveryParts,
-): Promise<void> {
-  await ledger.closeOpen(run.id, {
-    outcome: endOf("interrupt"),
-    failureClass: null,
-    firstTokenMs: null,
-    endedAt: clock.now(),
-    usage: usageOf(events),
-  });
-}
-
-function usageOf(events: readonly RunEvent[]) {
+/** What another process was paid for by its log alone. */
+function usageOf(events: readonly RunEvent[]): Usage {
   const text = messageText({ parts: assemble(events, { ended: true }) });
   return { ...NO_USAGE, outputTokens: estimateTokens(text.length), estimated: true };
 }

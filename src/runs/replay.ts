@@ -7,6 +7,7 @@ import type {
   FoundRun,
   QueueStore,
   RunIdentity,
+  RunRecord,
   RunStore,
   StoredMessage,
 } from "../domain/ports.ts";
@@ -50,6 +51,15 @@ export async function readLog(runId: string, runs: RunStore): Promise<RunEvent[]
     for (const { event } of page) events.push(event);
     after = last.seq;
   }
+}
+
+/** The answer that the run continues, as it was before; undefined where it makes a new one. */
+export async function answerBefore(
+  run: RunRecord,
+  runs: RunStore,
+): Promise<StoredMessage | undefined> {
+  const answer = await runs.answer(run);
+  return answer?.key === run.promptKey ? answer : undefined;
 }
 
 /** A run that has ended: from its log while that is kept, else made again from its message. */

@@ -2,7 +2,7 @@
 import type { Chat } from "../domain/chat.ts";
 import { AppError } from "../domain/errors.ts";
 import type { BusyPolicy } from "../domain/policies.ts";
-import type { KeyedSend, QueuedSend, QueueStore } from "../domain/ports.ts";
+import type { KeyedSend, QueuedSend } from "../domain/ports.ts";
 import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
 import type { CatalogModel, ModelCatalog } from "../models/catalog.ts";
 import {
@@ -24,7 +24,6 @@ import { missingModel, type WaitingRuns } from "./waiting.ts";
 
 /** What sending needs. */
 export interface SendingParts extends AdmissionParts {
-  queue: QueueStore;
   catalog: ModelCatalog;
   namer: Namer;
   log: Logger;
@@ -71,8 +70,6 @@ export interface SendingHost {
 export class Sending {
   readonly #parts: SendingParts;
   readonly #host: SendingHost;
-  /** True once no new sends are taken. */
-  closed = false;
   readonly #ended = new AbortController();
   readonly #underWay = new Set<Promise<unknown>>();
   /** The chats in which a send stops the live run to have its turn before those that wait. */
@@ -133,9 +130,13 @@ export class Sending {
     }
   }
 
+  /** True once no new sends are taken. */
+  get closed(): boolean {
+    return this.#ended.signal.aborted;
+  }
+
   /** Takes no new sends; what is on its way, or waits, may still be joined. */
   close(): void {
-    this.closed = true;
     this.#ended.abort();
   }
 
@@ -172,16 +173,10 @@ export class Sending {
   async #trySend(request: SendRequest, model: CatalogModel): Promise<LiveRun | undefined> {
     const { chat } = request;
     const send: ChatSend = {
-      chat,
+      ...request,
       isFirst: chat.leafKey === null,
-      message: request.message,
       model,
       fallbacks: await this.#fallbacksOf(model),
-      protocol: request.protocol,
-      thinking: request.thinking,
-      tools: request.tools,
-      output: request.output,
-      keyed: request.keyed,
     };
     if (request.busy === "queue" && (await this.#host.waiting.list(chat)).length > 0) {
       // Whoever comes later must not overtake what waits.

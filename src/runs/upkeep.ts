@@ -1,6 +1,6 @@
+import { interruptedEnd } from "../domain/attempt.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Ledger, RunStore } from "../domain/ports.ts";
-import { NO_USAGE } from "../domain/usage.ts";
 import type { Logger } from "../observe/log.ts";
 
 /** What upkeep needs. */
@@ -41,11 +41,5 @@ async function tidy({ runs, ledger, clock, logMs }: UpkeepParts): Promise<void> 
   const now = clock.now();
   await runs.expireLogs(now - logMs);
   await runs.expireKeys(now - KEY_TTL);
-  await ledger.closeTitles(now - TITLE_TTL, {
-    outcome: "interrupted",
-    failureClass: null,
-    firstTokenMs: null,
-    endedAt: now,
-    usage: { ...NO_USAGE, estimated: true },
-  });
+  await ledger.closeTitles(now - TITLE_TTL, interruptedEnd(now));
 }
