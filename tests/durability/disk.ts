@@ -1,5 +1,5 @@
 /** What of a database would be on the disk if the power failed now. */
-import type { Random } from "./random.ts";
+import type { Random } from "../kit/random.ts";
 
 /** The write-ahead log as it stands. Frames of a generation carry its salt; a restart takes a new one. */
 interface Wal {

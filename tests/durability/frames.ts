@@ -1,7 +1,7 @@
 /** A run's log as the bytes that it is on the wire. */
 import type { LoggedEvent } from "../../src/domain/event.ts";
 import { dataStream } from "../../src/wire/data_stream.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../kit/random.ts";
 
 /** The frames of a log. The data stream has no numbers in it, and for some events no word at all. */
 export class Frames {

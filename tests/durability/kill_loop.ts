@@ -5,7 +5,7 @@ import { parleyCommand, type ParleyProcess, spawnParley } from "../kit/process.t
 import { lastUserText, startProvider } from "../kit/provider/provider.ts";
 import type { ScriptedProvider, Step } from "../kit/provider/provider.ts";
 import { providerEnv } from "../kit/scripted.ts";
-import { type Random } from "./random.ts";
+import { type Random } from "../kit/random.ts";
 import { ALL_MODELS, type Model, paced, randomContent } from "./scripts.ts";
 import { Stored } from "./stored.ts";
 import { assertBeginsWith, assertKept, saidBy, wholeParts, Witness } from "./witness.ts";

@@ -1,7 +1,7 @@
 /** P1, P3, P4 and P5 under `kill -9`, round after round on one data folder. */
 import { assert, assertEquals } from "@std/assert";
 import { KillLoop, type Sent } from "./kill_loop.ts";
-import { countOf, pass, type Random, seeded } from "./random.ts";
+import { countOf, pass, type Random, seeded } from "../kit/random.ts";
 import { saidBy, wholeParts, Witness } from "./witness.ts";
 
 const ROUNDS = countOf("PARLEY_KILL_ROUNDS", 50);

@@ -4,7 +4,7 @@ import type { StreamPart } from "../kit/data_stream.ts";
 import { gate, lastUserText, type Step } from "../kit/provider/provider.ts";
 import { type Scripted, startScripted } from "../kit/scripted.ts";
 import { Disk, type Loss } from "./disk.ts";
-import { countOf, pass, type Random, seeded } from "./random.ts";
+import { countOf, pass, type Random, seeded } from "../kit/random.ts";
 import { Stored } from "./stored.ts";
 import { assertKept, assertSameBytes, saidBy, Witness } from "./witness.ts";
 

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { TestServer } from "../kit/parley.ts";
 import { joined } from "./frames.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../kit/random.ts";
 
 /** How long a client reads before it takes the stream for one that never ends, in milliseconds. */
 const PATIENCE = 30_000;

@@ -5,7 +5,7 @@ import { startParley, type TestServer } from "../kit/parley.ts";
 import { type Gate, gate, startProvider, type Step } from "../kit/provider/provider.ts";
 import { MODELS, providerEnv, type Scripted, startScripted } from "../kit/scripted.ts";
 import { Frames, joined } from "./frames.ts";
-import { countOf, Random, seeded } from "./random.ts";
+import { countOf, Random, seeded } from "../kit/random.ts";
 import { join, readSome } from "./reading.ts";
 import { ALL_MODELS, type Model, randomContent } from "./scripts.ts";
 import { copyData, Stored } from "./stored.ts";

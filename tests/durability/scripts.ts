@@ -1,7 +1,7 @@
 /** Random answers for the scripted provider. */
 import type { ContentStep, Step } from "../kit/provider/provider.ts";
 import { MODELS } from "../kit/scripted.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../kit/random.ts";
 
 /** One of the scripted provider's models. */
 export type Model = typeof MODELS[keyof typeof MODELS];

@@ -37,14 +37,19 @@ export class Random {
   }
 }
 
+/** What `PARLEY_SEED` says, else another one each time. */
+export function seedOf(): number {
+  return Number(Deno.env.get("PARLEY_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+}
+
 /** Runs a test with the seed that `PARLEY_SEED` names, else a new one; a failure names the seed. */
 export async function seeded(test: (random: Random) => Promise<void>): Promise<void> {
-  const seed = Number(Deno.env.get("PARLEY_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+  const random = new Random(seedOf());
   try {
-    await test(new Random(seed));
+    await test(random);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new Error(`PARLEY_SEED=${seed}: ${message}`, { cause: error });
+    throw new Error(`PARLEY_SEED=${random.seed}: ${message}`, { cause: error });
   }
 }
 

@@ -16,7 +16,6 @@ import { callOf, modelOf, type Package } from "../kit/provider/sdk.ts";
 import { MODELS, type Scripted, startScripted } from "../kit/scripted.ts";
 import {
   Ends,
-  envNumber,
   firstBytes,
   inParallel,
   markOf,
@@ -24,10 +23,11 @@ import {
   recorded,
   within,
 } from "./many_kit.ts";
+import { countOf } from "../kit/random.ts";
 
 /** Each byte, or each so-maniest one. */
-const CUT_EVERY = envNumber("PARLEY_CUT_EVERY", 11);
-const END_EVERY = envNumber("PARLEY_END_EVERY", 53);
+const CUT_EVERY = countOf("PARLEY_CUT_EVERY", 11);
+const END_EVERY = countOf("PARLEY_END_EVERY", 53);
 
 /** How many runs are cut at once. */
 const WIDTH = 8;

@@ -1,6 +1,7 @@
 /** What a scripted provider does to runs at random, and how each fault is to be called. */
 import type { RecordedRequest, Script, Step, Usage } from "../kit/provider/provider.ts";
-import { type Dice, recorded, Standstill } from "./many_kit.ts";
+import { recorded, Standstill } from "./many_kit.ts";
+import { type Random } from "../kit/random.ts";
 
 const FAULTS = ["401", "429", "500", "refuse", "cut", "error at once", "error", "end"] as const;
 const KINDS = [...FAULTS, "whole", "whole", "whole", "uncounted", "stall"] as const;
@@ -39,7 +40,7 @@ export class Plan {
 
   constructor(
     readonly chat: string,
-    readonly dice: Dice,
+    readonly random: Random,
     readonly options: {
       thinking: boolean;
       /** Stopped at a random moment. Where its provider stalls it always is, at that moment. */
@@ -49,11 +50,11 @@ export class Plan {
 
   /** Makes the answer to its next request. */
   answer(request: RecordedRequest): Script {
-    const { dice, options } = this;
-    const kind = options.thinking && this.asked.length === 0 ? "no thinking" : dice.pick(KINDS);
-    const [cached, reasoning] = [dice.below(50), dice.below(50)];
-    const input = cached + 1 + dice.below(1_000);
-    const output = reasoning + 1 + dice.below(1_000);
+    const { random, options } = this;
+    const kind = options.thinking && this.asked.length === 0 ? "no thinking" : random.pick(KINDS);
+    const [cached, reasoning] = [random.below(50), random.below(50)];
+    const input = cached + 1 + random.below(1_000);
+    const output = reasoning + 1 + random.below(1_000);
     const usage = { input, output, cached, reasoning };
     this.asked.push({ kind, request, usage });
     this.#arrived.resolve();
@@ -61,9 +62,9 @@ export class Plan {
   }
 
   #script(kind: Kind, request: RecordedRequest, usage: Usage): Script {
-    const { dice } = this;
+    const { random } = this;
     const text: Step[] = [{ reasoning: "Well, " }, { text: "this " }, { text: "is it." }];
-    const some = text.slice(0, dice.below(4));
+    const some = text.slice(0, random.below(4));
     const whole: Step[] = [...text, { finish: "stop", usage }];
     const overloaded = { error: { message: "overloaded", status: 503 } };
     switch (kind) {
@@ -73,15 +74,15 @@ export class Plan {
       case "500":
         return { status: Number(kind) };
       case "429":
-        return { status: 429, headers: { "retry-after-ms": String(1 + dice.below(1_000)) } };
+        return { status: 429, headers: { "retry-after-ms": String(1 + random.below(1_000)) } };
       case "refuse":
         return { refuse: true };
       case "cut":
-        return { steps: whole, cutAtByte: dice.below(recorded(whole, request).bytes.length) };
+        return { steps: whole, cutAtByte: random.below(recorded(whole, request).bytes.length) };
       case "error at once":
         return { steps: [overloaded] };
       case "error":
-        return { steps: [...text.slice(0, 1 + dice.below(3)), overloaded] };
+        return { steps: [...text.slice(0, 1 + random.below(3)), overloaded] };
       case "end":
         return { steps: [...some, { end: true }] };
       case "stall":

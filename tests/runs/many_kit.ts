@@ -9,45 +9,6 @@ import { openaiChat } from "../kit/provider/openai_chat.ts";
 import { openaiResponses } from "../kit/provider/openai_responses.ts";
 import type { RecordedRequest, Step } from "../kit/provider/provider.ts";
 
-/** A whole number out of the environment. */
-export function envNumber(name: string, otherwise: number): number {
-  const value = Number(Deno.env.get(name) ?? "");
-  return Number.isInteger(value) && value > 0 ? value : otherwise;
-}
-
-/** Numbers that look random and are the same for the same seed (mulberry32). */
-export class Dice {
-  #state: number;
-
-  constructor(readonly seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** From 0 up to, not with, 1. */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  /** A whole number from 0 up to, not with, `below`. */
-  below(below: number): number {
-    return Math.floor(this.next() * below);
-  }
-
-  /** One of them. */
-  pick<T>(of: readonly T[]): T {
-    return of[this.below(of.length)]!;
-  }
-}
-
-/** The seed of a test's dice: `PARLEY_SEED`, else another one each time. It is printed on failure. */
-export function seed(): number {
-  return envNumber("PARLEY_SEED", Date.now() % 2 ** 31);
-}
-
 /** Does jobs 0 to `count - 1`, `width` of them at once; the first failure ends it. */
 export async function inParallel(
   count: number,

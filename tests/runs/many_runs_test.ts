@@ -10,18 +10,10 @@ import {
 } from "../kit/provider/provider.ts";
 import { MODELS, type Scripted, startScripted } from "../kit/scripted.ts";
 import { type Asked, CLASSES, Plan } from "./many_faults.ts";
-import {
-  Dice,
-  envNumber,
-  HastyClock,
-  inParallel,
-  markOf,
-  rowsOf,
-  seed,
-  within,
-} from "./many_kit.ts";
+import { HastyClock, inParallel, markOf, rowsOf, within } from "./many_kit.ts";
+import { countOf, Random, seedOf } from "../kit/random.ts";
 
-const RUNS = envNumber("PARLEY_RUNS", 100);
+const RUNS = countOf("PARLEY_RUNS", 100);
 const CHATS = 12;
 
 /** A row of the ledger. */
@@ -103,8 +95,8 @@ interface Stored {
 
 /** Sends a message and stops its run where the plan says so. */
 async function makeRun(scripted: Scripted, plan: Plan, mark: string): Promise<void> {
-  const { dice, chat, options: { thinking, stopped } } = plan;
-  const model = dice.pick(Object.values(MODELS));
+  const { random, chat, options: { thinking, stopped } } = plan;
+  const model = random.pick(Object.values(MODELS));
   const response = await scripted.send(chat, `Hello ${mark}`, { model, thinking });
   assertEquals(response.status, 200);
   plan.run = response.headers.get("parley-run-id")!;
@@ -115,18 +107,18 @@ async function makeRun(scripted: Scripted, plan: Plan, mark: string): Promise<vo
   plan.standstill.reached.then(stop);
   if (stopped) {
     await plan.arrived;
-    await systemClock.sleep(dice.below(8));
+    await systemClock.sleep(random.below(8));
     await stop();
   }
   await ended;
 }
 
 Deno.test(`the ledger of ${RUNS} runs`, async () => {
-  const dice = new Dice(seed());
+  const random = new Random(seedOf());
   const runs = new Map<string, Plan>();
   const titles = new Map<string, Plan>();
   const newPlan = (chat: string, options: Plan["options"]) =>
-    new Plan(chat, new Dice(dice.below(2 ** 31)), options);
+    new Plan(chat, new Random(random.below(2 ** 31)), options);
   await using provider = await startProvider({
     script: (request) => {
       const isTitle = JSON.stringify(request.body).includes("Write a title");
@@ -153,17 +145,17 @@ Deno.test(`the ledger of ${RUNS} runs`, async () => {
   await inParallel(RUNS, CHATS, async (index) => {
     const at = free.pop()!;
     const mark = `#${index}`;
-    const untitled = dice.below(8) === 0;
-    if (chats[at] === undefined || untitled || dice.below(10) === 0) {
+    const untitled = random.below(8) === 0;
+    if (chats[at] === undefined || untitled || random.below(10) === 0) {
       chats[at] = untitled ? await server.newChat() : await scripted.chat();
       if (untitled) titles.set(mark, newPlan(chats[at], { thinking: false, stopped: false }));
     }
     const plan = newPlan(chats[at], {
-      thinking: dice.below(4) === 0,
-      stopped: dice.below(8) === 0,
+      thinking: random.below(4) === 0,
+      stopped: random.below(8) === 0,
     });
     runs.set(mark, plan);
-    const what = `seed ${dice.seed}, ${mark}`;
+    const what = `seed ${random.seed}, ${mark}`;
     await within(30_000, what, makeRun(scripted, plan, mark)).catch((error) => {
       throw new Error(what, { cause: error });
     });
@@ -171,14 +163,14 @@ Deno.test(`the ledger of ${RUNS} runs`, async () => {
     if (title) named = named.then(() => untilNamed(title));
     free.push(at);
   });
-  await within(10_000, `seed ${dice.seed}: titles`, named);
+  await within(10_000, `seed ${random.seed}: titles`, named);
   await watch.leave();
   await server.stop();
 
   try {
     await assertAll([...runs.values()], [...titles.values()], provider, server.dataDir);
   } catch (error) {
-    throw new Error(`seed ${dice.seed}`, { cause: error });
+    throw new Error(`seed ${random.seed}`, { cause: error });
   }
 });
 

@@ -12,23 +12,21 @@ import {
 } from "../kit/provider/provider.ts";
 import { type HistoryMessage, MODELS, type Scripted, startScripted } from "../kit/scripted.ts";
 import {
-  Dice,
   Ends,
-  envNumber,
   firstBytes,
   inParallel,
   leftAt,
   markOf,
   recorded,
   rowsOf,
-  seed,
   type Spread,
   spreadOf,
   Standstill,
   within,
 } from "./many_kit.ts";
+import { countOf, Random, seedOf } from "../kit/random.ts";
 
-const STOPS = envNumber("PARLEY_STOPS", 100);
+const STOPS = countOf("PARLEY_STOPS", 100);
 const CHATS = 8;
 
 /** How long the provider's connection may live on once a stop is asked for, in milliseconds. */
@@ -66,26 +64,26 @@ interface Stopping {
   standstill: Standstill;
   /** How long the provider says that one should wait: no other run has the same. */
   backoffMs: number;
-  dice: Dice;
+  random: Random;
   requests: RecordedRequest[];
 }
 
 function scriptOf(stopping: Stopping, request: RecordedRequest): Script {
-  const { place, standstill, backoffMs, dice } = stopping;
+  const { place, standstill, backoffMs, random } = stopping;
   stopping.requests.push(request);
   if (place === "backoff") {
     return { status: 429, headers: { "retry-after-ms": String(backoffMs) } };
   }
-  if (place === "before" && dice.below(2) === 0) return { hold: standstill };
+  if (place === "before" && random.below(2) === 0) return { hold: standstill };
   const range = STEPS_OF[place];
   const answer = recorded(STEPS, request);
   const [from, to] = range
     ? [range[0] === 0 ? answer.start : answer.ends[range[0] - 1]!, answer.ends[range[1]]!]
     : [0, 0];
-  const length = from + dice.below(to - from + 1);
+  const length = from + random.below(to - from + 1);
   const steps = firstBytes(answer, length);
   // What is whole may just as well be over when the stop comes.
-  if (length === answer.bytes.length && dice.below(2) === 0) return { steps: STEPS };
+  if (length === answer.bytes.length && random.below(2) === 0) return { steps: STEPS };
   return { steps: [...steps, { wait: standstill }, { end: true }] };
 }
 
@@ -127,16 +125,16 @@ async function stopSomewhere(
   clock: WatchedClock,
   stale: string | undefined,
 ): Promise<Stopped> {
-  const { place, dice } = stopping;
+  const { place, random } = stopping;
   const waits = clock.sleeping(stopping.backoffMs);
-  const model = place === "backoff" ? MODELS.compatible : dice.pick(Object.values(MODELS));
+  const model = place === "backoff" ? MODELS.compatible : random.pick(Object.values(MODELS));
   const response = await scripted.send(chat, `Hello ${mark}`, { model });
   assertEquals(response.status, 200);
   const run = response.headers.get("parley-run-id")!;
   const stream = response.text();
   if (place === "backoff") await waits;
   else if (place !== "at once") await Promise.race([stopping.standstill.reached, stream]);
-  if (dice.below(2) === 0) await systemClock.sleep(dice.below(4));
+  if (random.below(2) === 0) await systemClock.sleep(random.below(4));
 
   const stop = (run_id: string | undefined) =>
     scripted.server.ask("POST", `/api/v2/chats/${chat}/stop`, { body: { run_id } });
@@ -151,7 +149,7 @@ async function stopSomewhere(
     }
   }
   const askedAt = performance.now();
-  const answer = await stop(dice.below(2) === 0 ? run : undefined);
+  const answer = await stop(random.below(2) === 0 ? run : undefined);
   const answeredAt = performance.now();
   const { stopped: found, run_id } = await answer.json();
   assertEquals(run_id, found ? run : undefined);
@@ -207,7 +205,7 @@ async function abortStraight(provider: ScriptedProvider, mark: string, stopping:
 }
 
 Deno.test(`${STOPS} stops at random points`, async () => {
-  const dice = new Dice(seed());
+  const random = new Random(seedOf());
   const stoppings = new Map<string, Stopping>();
   await using provider = await startProvider({
     script: (request) => {
@@ -223,8 +221,8 @@ Deno.test(`${STOPS} stops at random points`, async () => {
   const stale: string[] = [];
   const plan = (mark: string, place: Place): Stopping => {
     const backoffMs = 10_000 + stoppings.size;
-    const own = new Dice(dice.below(2 ** 31));
-    const stopping = { place, standstill: new Standstill(), backoffMs, dice: own, requests: [] };
+    const own = new Random(random.below(2 ** 31));
+    const stopping = { place, standstill: new Standstill(), backoffMs, random: own, requests: [] };
     stoppings.set(mark, stopping);
     return stopping;
   };
@@ -232,14 +230,14 @@ Deno.test(`${STOPS} stops at random points`, async () => {
 
   const job = async (index: number) => {
     const at = free.pop()!;
-    if (chats[at] === undefined || dice.below(25) === 0) {
+    if (chats[at] === undefined || random.below(25) === 0) {
       chats[at] = await scripted.chat();
       delete stale[at];
     }
     const chat = chats[at];
     const mark = `#${index}`;
-    const stopping = plan(mark, dice.pick(PLACES));
-    const what = `seed ${dice.seed}, ${mark} ${stopping.place}`;
+    const stopping = plan(mark, random.pick(PLACES));
+    const what = `seed ${random.seed}, ${mark} ${stopping.place}`;
     const done = stopSomewhere(scripted, chat, mark, stopping, clock, stale[at]);
     const stopped = await within(30_000, what, done).catch((error) => {
       throw new Error(what, { cause: error });

@@ -1,11 +1,11 @@
 /** P5, P9 and P12: any sequence of what people do to chats comes to what a plain model says. */
 import fc from "fast-check";
 import { COMMANDS, createChat, type Model, removeChat } from "./model_commands.ts";
-import { envNumber } from "./many_kit.ts";
+import { countOf } from "../kit/random.ts";
 import { World } from "./model_world.ts";
 
-const SEQUENCES = envNumber("PARLEY_SEQUENCES", 40);
-const LENGTH = envNumber("PARLEY_SEQUENCE_LENGTH", 30);
+const SEQUENCES = countOf("PARLEY_SEQUENCES", 40);
+const LENGTH = countOf("PARLEY_SEQUENCE_LENGTH", 30);
 
 /** What a failure prints, to see it again: `PARLEY_SEED`, `PARLEY_PATH`, `PARLEY_REPLAY`. */
 function again() {

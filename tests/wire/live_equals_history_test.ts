@@ -129,13 +129,9 @@ Deno.test("live equals history: an answer that went on with a tool's result", as
     Object.assign(call, { state: "result", result: "home" });
   }
   const sent = await scripted.send(chat, "", { message: answered.ui, tools: [WHERE] });
-  const run = sent.headers.get("parley-run-id");
+  const run = sent.headers.get("parley-run-id")!;
   await sent.text();
-  const stream = async (protocol: string) =>
-    await (await scripted.server.ask(
-      "GET",
-      `/api/v2/chats/${chat}/stream?run=${run}&protocol=${protocol}`,
-    )).bytes();
+  const stream = (protocol: string) => readStream(scripted, chat, run, protocol);
 
   for (const client of Object.keys(UI_CLIENTS) as UiClient[]) {
     await t.step(client, async () => {
@@ -154,11 +150,7 @@ Deno.test("live equals history: a run that failed before its first word leaves n
   const { chat, run } = await play(scripted, { name: "", model: MODELS.compatible, steps: [] });
   const history = await (await scripted.server.ask("GET", `/api/v2/chats/${chat}/messages`)).json();
   assertEquals(history.map(({ role }: { role: string }) => role), ["user"]);
-  const stream = async (protocol: string) =>
-    await (await scripted.server.ask(
-      "GET",
-      `/api/v2/chats/${chat}/stream?run=${run}&protocol=${protocol}`,
-    )).bytes();
+  const stream = (protocol: string) => readStream(scripted, chat, run, protocol);
   for (const client of Object.keys(UI_CLIENTS) as UiClient[]) {
     await t.step(client, async () => {
       const { message } = await assembleUi(client, await stream("ui"));
@@ -170,6 +162,11 @@ Deno.test("live equals history: a run that failed before its first word leaves n
     assertEquals(message["parts"], [{ type: "step-start" }]);
   });
 });
+
+async function readStream(scripted: Scripted, chat: string, run: string, protocol: string) {
+  const path = `/api/v2/chats/${chat}/stream?run=${run}&protocol=${protocol}`;
+  return await (await scripted.server.ask("GET", path)).bytes();
+}
 
 /** Runs the scenario to its end. */
 async function play(scripted: Scripted, { model, tools, stopAt }: Scenario) {
