@@ -4,9 +4,6 @@ import type { Database, Statement } from "./database.ts";
 /** How many rows make a bucket: some pages of the file. */
 const BUCKET = 256;
 
-/** The bucket of all rows on a shared database, whose writers know nothing of each other's. */
-const SHARED = 0;
-
 /**
  * Where rows of logs go: those that are written together lie together, whichever runs they are of. In
  * the order of runs, a group of twenty would change twenty pages, and cost three times as much. A run's
@@ -15,9 +12,11 @@ const SHARED = 0;
 export class Buckets {
   readonly #db: Database;
   readonly #isShared: boolean;
-  #start: Promise<number> | undefined;
+  /** The last that a row was in, or a live run may have one in, when this process began. */
+  #last: Promise<number> | undefined;
   #rows = 0;
 
+  /** On a shared database all rows go to one bucket: its writers know nothing of each other's. */
   constructor(db: Database, isShared: boolean) {
     this.#db = db;
     this.#isShared = isShared;
@@ -25,12 +24,12 @@ export class Buckets {
 
   /** The bucket of rows that are written now: never less than one that was given before. */
   async current(): Promise<number> {
-    if (this.#isShared) return SHARED;
-    this.#start ??= this.#next().catch((error) => {
-      this.#start = undefined;
+    this.#last ??= this.#read().catch((error) => {
+      this.#last = undefined;
       throw error;
     });
-    return await this.#start + Math.floor(this.#rows / BUCKET);
+    const last = await this.#last;
+    return this.#isShared ? last : last + 1 + Math.floor(this.#rows / BUCKET);
   }
 
   /** So many rows were written. */
@@ -38,13 +37,12 @@ export class Buckets {
     this.#rows += rows;
   }
 
-  /** The first that no row can be in. */
-  async #next(): Promise<number> {
+  async #read(): Promise<number> {
     const { rows } = await this.#db.read(
-      `SELECT max(coalesce((SELECT max(bucket) FROM events), ${SHARED}),
-         coalesce((SELECT max(first_bucket) FROM runs WHERE state = 'running'), ${SHARED})) AS last`,
+      `SELECT max(coalesce((SELECT max(bucket) FROM events), 0),
+         coalesce((SELECT max(first_bucket) FROM runs WHERE state = 'running'), 0)) AS last`,
     );
-    return rows[0]!["last"] as number + 1;
+    return rows[0]!["last"] as number;
   }
 }
 

@@ -95,6 +95,23 @@ Deno.test("a log without a row goes on after a crash", async () => {
   assertEquals((await after.events("rmine", 0, 100)).length, 1);
 });
 
+Deno.test("a log that a crash left on a database of one process goes on on a shared one", async () => {
+  await using db = await testDatabase();
+  const before = runStore(db);
+  for (const name of ["gone", "mine"]) await begin(db, before, name);
+  for (let seq = 1; seq <= 600; seq++) {
+    await before.append([group("gone", seq), group("mine", seq)], []);
+  }
+  const [one, other] = [runStore(db, "one"), runStore(db, "other")];
+  const run = runOf("mine");
+  assertEquals(await one.takeOver(run, { owner: "one", until: 5 }, 1), true);
+  assertEquals(await one.append([group("mine", 601)], []), new Set());
+  assertEquals(await other.takeOver(run, { owner: "other", until: 9 }, 6), true);
+  await other.append([group("mine", 602)], [endingOf("mine")]);
+  const events = await before.events(run.id, 500, 1_000);
+  assertEquals(events.map(({ seq }) => seq), Array.from({ length: 102 }, (_, at) => at + 501));
+});
+
 Deno.test("expiry and a chat's end remove a log from every bucket, and nobody else's", async () => {
   await using db = await testDatabase();
   const runs = runStore(db);
