@@ -70,13 +70,14 @@ export class Runs {
 
   /** The run with that id, wherever it stands; undefined where the owner has none. */
   async find(ownerId: string, runId: string): Promise<LiveRun | undefined> {
-    const here = this.#active.get(runId) ?? this.#waiting.get(runId);
-    if (here) return here.identity.ownerId === ownerId ? here : undefined;
+    const here = this.#here(runId);
+    if (here && here.identity.ownerId !== ownerId) return undefined;
+    if (here && !here.closed) return here;
     // The queue first: a message that begins in between is a run by then.
     const queued = await this.#waiting.find(ownerId, runId);
     const found = await this.#parts.runs.find(ownerId, runId);
     if (found) return await this.#open(found);
-    return queued && (this.#active.get(runId) ?? this.#waiting.join(queued.run));
+    return queued && (this.#here(runId) ?? this.#waiting.join(queued.run));
   }
 
   /** Which run is live in the chat, for who does not read it; undefined while it is idle. */
@@ -153,10 +154,16 @@ export class Runs {
   }
 
   #open(found: FoundRun): LiveRun | Promise<LiveRun> {
-    const { id } = found.run;
-    const here = this.#active.get(id) ?? this.#waiting.get(id);
-    if (here) return here;
+    const here = this.#here(found.run.id);
+    // What could not be stored is stored in the end, maybe with more than its clients were told.
+    const isStored = here?.closed && found.state !== "running";
+    if (here && !isStored) return here;
     const { runs } = this.#parts;
     return found.state === "running" ? this.#others.follow(found) : replayRun(found, runs);
+  }
+
+  /** The run where this process makes it, or keeps it waiting. */
+  #here(runId: string): LiveRun | undefined {
+    return this.#active.get(runId) ?? this.#waiting.get(runId);
   }
 }

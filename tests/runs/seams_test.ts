@@ -7,7 +7,7 @@ import { partsOf, StreamReader, textOf } from "../kit/data_stream.ts";
 import { deltas, gate, startProvider } from "../kit/provider/provider.ts";
 import { startRemoteDatabase } from "../kit/remote_database.ts";
 import { type Scripted, startScripted } from "../kit/scripted.ts";
-import { rowsOf } from "./many_kit.ts";
+import { HastyClock, rowsOf } from "./many_kit.ts";
 
 /** What a test does at calls of the store; what is not given is as it is. */
 type Hooks = Partial<Pick<RunStore, "begin" | "append" | "durable">>;
@@ -198,6 +198,45 @@ Deno.test("an ending that the disk does not confirm is told whole, with an error
   const path = `/api/v2/chats/${chat}/stream?run=${runOf(response)}`;
   const whole = await (await scripted.server.ask("GET", path)).text();
   assertEquals(partsOf(whole), parts.slice(0, -2));
+});
+
+Deno.test("an ending that nobody has told of yet is replayed as it is in history", async () => {
+  const [more, stored, held] = [gate(), gate(), gate()];
+  let isLost = false;
+  await using scripted = await startScripted({
+    clock: new HastyClock(),
+    script: { steps: [{ text: "one " }, { wait: more }, { text: "two" }] },
+    runStore: (store) => ({
+      ...store,
+      append: async (groups, endings) => {
+        if (!isLost && JSON.stringify(groups).includes("two")) {
+          isLost = true;
+          await store.append(groups, []);
+          // It is stored, and no answer says so.
+          throw new Error("the line broke");
+        }
+        const lost = await store.append(groups, endings);
+        if (endings.length === 0) return lost;
+        stored.open();
+        await held.opened;
+        return lost;
+      },
+    }),
+  });
+  const chat = await scripted.chat();
+  const sent = await scripted.send(chat, "Hello");
+  const run = runOf(sent);
+  const reader = new StreamReader(sent);
+  await reader.until("one ");
+  more.open();
+  assertEquals(textIn(await reader.rest()), "one ");
+  await stored.opened;
+  const path = `/api/v2/chats/${chat}/stream?run=${run}`;
+  const replay = textIn(await (await scripted.server.ask("GET", path)).text());
+  const history = await scripted.history(chat);
+  held.open();
+  assertEquals(replay, "one two");
+  assertEquals(history.at(-1)?.content, replay);
 });
 
 Deno.test("a machine that was suspended takes over no run of its own", async () => {
