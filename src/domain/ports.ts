@@ -165,8 +165,8 @@ export interface RunStore {
   stopRequests(leaseOwner: string): Promise<string[]>;
   /** The log of a run behind `after`, in order, at most `limit` groups. */
   events(runId: string, after: number, limit: number): Promise<LoggedEvent[]>;
-  /** Removes the logs of runs that ended before `time`. */
-  expireLogs(time: number): Promise<void>;
+  /** Removes the logs of runs that ended before `time`, a part with each step: between them wait others. */
+  expireLogs(time: number): AsyncIterable<void>;
   /** The run of a send with that key, and the hash of what was sent. */
   keyed(chatId: string, key: string): Promise<{ runId: string; hash: string } | undefined>;
   /** Keeps a key that joins a run; false where it is known already. */

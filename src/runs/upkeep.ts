@@ -16,6 +16,9 @@ export interface UpkeepParts {
 /** How often it is tidied up, in milliseconds. */
 const EVERY = 60_000;
 
+/** Between two logs that are removed, so that live runs come first, in milliseconds. */
+const PAUSE = 20;
+
 /** How long an `Idempotency-Key` is known, in milliseconds. */
 const KEY_TTL = 24 * 3_600_000;
 
@@ -27,7 +30,8 @@ export function keepTidy(parts: UpkeepParts): { close(): void } {
   const ended = new AbortController();
   const run = async () => {
     while (!ended.signal.aborted) {
-      await tidy(parts).catch((error) => {
+      await tidy(parts, ended.signal).catch((error) => {
+        if (ended.signal.aborted) return;
         parts.log.log("warn", "tidying up failed", { reason: String(error) });
       });
       await parts.clock.sleep(EVERY, ended.signal);
@@ -37,9 +41,12 @@ export function keepTidy(parts: UpkeepParts): { close(): void } {
   return { close: () => ended.abort() };
 }
 
-async function tidy({ runs, ledger, clock, logMs }: UpkeepParts): Promise<void> {
+async function tidy(
+  { runs, ledger, clock, logMs }: UpkeepParts,
+  signal: AbortSignal,
+): Promise<void> {
   const now = clock.now();
-  await runs.expireLogs(now - logMs);
+  for await (const _ of runs.expireLogs(now - logMs)) await clock.sleep(PAUSE, signal);
   await runs.expireKeys(now - KEY_TTL);
   await ledger.closeTitles(now - TITLE_TTL, interruptedEnd(now));
 }

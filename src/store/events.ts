@@ -4,6 +4,13 @@ import type { Database, Statement } from "./database.ts";
 /** How many rows make a bucket: some pages of the file. */
 const BUCKET = 256;
 
+/** How many buckets are cleared at once: the event loop waits for it. */
+const EXPIRED_BUCKETS = 4;
+
+/** What the column `logged` says of a run whose log is there, and of one whose log is being removed. */
+const KEPT = "logged = 1";
+const EXPIRING = 2;
+
 /**
  * Where rows of logs go: those that are written together lie together, whichever runs they are of. In
  * the order of runs, a group of twenty would change twenty pages, and cost three times as much. A run's
@@ -75,7 +82,9 @@ export function appendEvents(
 export function selectEvents(runId: string, after: number, limit: number): Statement {
   return {
     sql: `SELECT seq, data FROM events
-          WHERE bucket IN (${bucketsOf("id = ?")} SELECT bucket FROM spans) AND run_id = ?
+          WHERE bucket IN (${
+      bucketsOf(`id = ? AND ${KEPT}`)
+    } SELECT bucket FROM spans) AND run_id = ?
             AND last_seq > ?
           ORDER BY bucket, seq LIMIT ?`,
     args: [runId, runId, after, limit],
@@ -84,17 +93,47 @@ export function selectEvents(runId: string, after: number, limit: number): State
 
 /** An expression: the number of the last event in the log of the row of `runs`; null without any. */
 export const LAST_SEQ = `(SELECT last_seq FROM events
-  WHERE bucket IN (${bucketsOf("id = runs.id")} SELECT bucket FROM spans) AND run_id = runs.id
+  WHERE bucket IN (${
+  bucketsOf(`id = runs.id AND ${KEPT}`)
+} SELECT bucket FROM spans) AND run_id = runs.id
   ORDER BY bucket DESC, seq DESC LIMIT 1)`;
 
 /** Deletes the logs of the runs that a condition names. */
-export function deleteEvents(runs: { sql: string; args: (string | number)[] }): Statement {
+export function deleteEvents(runs: { sql: string; args: string[] }): Statement {
   return {
     sql: `DELETE FROM events WHERE rowid IN (${bucketsOf(runs.sql)}
             SELECT events.rowid FROM spans CROSS JOIN events
               ON events.bucket = spans.bucket AND events.run_id = spans.run_id)`,
     args: runs.args,
   };
+}
+
+/**
+ * Removes the logs of runs that ended before `time`, some buckets at a step: run by run, every row would
+ * be a page. Who is read meanwhile is told that its log is gone, be part of it still there.
+ */
+export async function* expireEvents(db: Database, time: number): AsyncGenerator<void> {
+  const ended = "logged AND ended_at < ?";
+  await db.write([{ sql: `UPDATE runs SET logged = ${EXPIRING} WHERE ${ended}`, args: [time] }]);
+  const { rows } = await db.read({
+    sql: `SELECT min(first_bucket) AS first, max(last_bucket) AS last FROM runs
+          WHERE ${ended} AND logged = ${EXPIRING}`,
+    args: [time],
+  });
+  const { first, last } = rows[0] as unknown as { first: number | null; last: number | null };
+  if (first === null) return;
+  for (let bucket = first; bucket <= (last ?? first); bucket += EXPIRED_BUCKETS) {
+    if (bucket > first) yield;
+    await db.write([{
+      sql: `DELETE FROM events WHERE bucket >= ? AND bucket < ? AND EXISTS
+              (SELECT 1 FROM runs WHERE id = run_id AND logged = ${EXPIRING})`,
+      args: [bucket, bucket + EXPIRED_BUCKETS],
+    }]);
+  }
+  await db.write([{
+    sql: `UPDATE runs SET logged = 0 WHERE ${ended} AND logged = ${EXPIRING}`,
+    args: [time],
+  }]);
 }
 
 /** Makes `spans`: each of those runs with each of its buckets. */

@@ -3,7 +3,7 @@ import type { RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import type { FoundRun, RunStore } from "../domain/ports.ts";
 import type { Database } from "./database.ts";
-import { appendEvents, Buckets, deleteEvents, LAST_SEQ, selectEvents } from "./events.ts";
+import { appendEvents, Buckets, expireEvents, LAST_SEQ, selectEvents } from "./events.ts";
 import { isMissingRow, isUniqueViolation } from "./failure.ts";
 import { toMessage } from "./messages.ts";
 import { remoteCause } from "./remote.ts";
@@ -126,13 +126,7 @@ export function runStore(db: Database, leaseOwner?: string): RunStore {
       }).filter(({ seq }) => seq > after);
     },
 
-    async expireLogs(time) {
-      const expired = "logged AND ended_at < ?";
-      await db.write([
-        deleteEvents({ sql: expired, args: [time] }),
-        { sql: `UPDATE runs SET logged = 0 WHERE ${expired}`, args: [time] },
-      ]);
-    },
+    expireLogs: (time) => expireEvents(db, time),
 
     async keyed(chatId, key) {
       const { rows } = await db.read({

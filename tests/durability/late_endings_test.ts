@@ -106,10 +106,14 @@ Deno.test("an ending that is stored and could not be synced is not stored again"
       throw failed();
     },
   });
-  await using scripted = await startScripted({ runStore, script: { steps: [{ text: "one" }] } });
+  const sent = gate();
+  const script = { steps: [{ text: "one" }, { wait: sent }] };
+  await using scripted = await startScripted({ runStore, script });
   const { server } = scripted;
   const chat = await scripted.chat();
   const witness = new Witness(await scripted.send(chat, "Hello"));
+  // The send itself waits for the disk too.
+  sent.open();
   assertEquals(await witness.over, "ended");
   assertEquals(witness.parts.slice(-2).map(({ code }) => code), ["3", "d"]);
   const ends = server.logged.map((line) => JSON.parse(line)).filter((line) => line.run);

@@ -25,9 +25,14 @@ async function begin(db: Database, runs: ReturnType<typeof runStore>, name: stri
   assertEquals(await runs.begin(beginningOf(name)), "begun");
 }
 
-async function countRows(db: Database): Promise<unknown> {
+async function countRows(db: Database): Promise<unknown[]> {
   const { rows } = await db.read("SELECT count(*) AS n, max(bucket) AS last FROM events");
   return [rows[0]!["n"], rows[0]!["last"]];
+}
+
+/** Removes all logs that have expired. */
+async function expireAll(runs: ReturnType<typeof runStore>, time: number): Promise<void> {
+  for await (const _ of runs.expireLogs(time));
 }
 
 Deno.test("a log among those of others is read whole, page by page, while it is written and after", async () => {
@@ -69,7 +74,7 @@ Deno.test("a log that a crash left goes on behind what other runs wrote, even wh
   for (let seq = 1; seq <= 600; seq++) await before.append([group("gone", seq)], []);
   await begin(db, before, "mine");
   await before.append([], [endingOf("gone")]);
-  await before.expireLogs(2);
+  await expireAll(before, 2);
   assertEquals(await countRows(db), [0, null]);
   await before.append([group("mine", 1)], []);
   await chatStore(db).delete(OWNER, "cgone");
@@ -120,12 +125,37 @@ Deno.test("expiry and a chat's end remove a log from every bucket, and nobody el
     await runs.append([group("a", seq), group("b", seq), group("c", seq)], []);
   }
   await runs.append([], [endingOf("a", 10), endingOf("b", 20)]);
-  await runs.expireLogs(15);
+  await expireAll(runs, 15);
   assertEquals(await countRows(db), [1_200, 8]);
   assertEquals((await runs.find(OWNER, "ra"))?.lastSeq, 0);
   await chatStore(db).delete(OWNER, "cc");
   assertEquals(await countRows(db), [600, 8]);
   assertEquals((await runs.events("rb", 0, 1_000)).length, 600);
+});
+
+Deno.test("logs expire a part at a time, are gone at once for who reads them, and after a crash all the same", async () => {
+  await using db = await testDatabase();
+  const runs = runStore(db);
+  const names = Array.from({ length: 40 }, (_, index) => `${index}`);
+  for (const name of names) await begin(db, runs, name);
+  for (let seq = 1; seq <= 100; seq++) {
+    await runs.append(names.map((name) => group(name, seq)), []);
+  }
+  await runs.append([], names.map((name, index) => endingOf(name, index)));
+  for await (const _ of runs.expireLogs(30)) {
+    const rows = (await countRows(db))[0] as number;
+    assert(rows > 3_000, `${rows} are left`);
+    assertEquals(await runs.events("r7", 0, 1_000), []);
+    assertEquals((await runs.find(OWNER, "r7"))?.lastSeq, 0);
+    assertEquals((await runs.find(OWNER, "r30"))?.lastSeq, 100);
+    // As a crash would leave it.
+    break;
+  }
+  const after = runStore(db);
+  await expireAll(after, 35);
+  assertEquals((await countRows(db))[0], 500);
+  const { rows } = await db.read("SELECT id FROM runs WHERE logged ORDER BY id");
+  assertEquals(rows.map((row) => row["id"]), ["r35", "r36", "r37", "r38", "r39"]);
 });
 
 Deno.test("a page of a log is read by the index and is not sorted", async () => {

@@ -52,7 +52,7 @@ Deno.test("logs from before rows were kept by time are read, go on, expire and g
     await store.append([{ ...next, events: [{ type: "text-end", id: "t" }] }], [endingOf("live")]);
     assertEquals(await seqs("rlive"), [1, 2, 3, 4]);
 
-    await store.expireLogs(2);
+    for await (const _ of store.expireLogs(2));
     assertEquals(await seqs("rlive"), []);
     await chatStore(db).delete("o", "cgone");
     const { rows } = await db.read("SELECT DISTINCT run_id FROM events");
