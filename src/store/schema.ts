@@ -67,7 +67,7 @@ export const runs = sqliteTable("runs", {
   /** True where it was asked for text alone, without tools, a schema or thinking. */
   textOnly: integer("text_only", { mode: "boolean" }).notNull().default(false),
   /** 1 while its log is kept, 2 while it is being removed, then 0. */
-  logged: integer().notNull().default(sql`true`),
+  logged: integer({ mode: "boolean" }).notNull().default(true),
   /** The buckets that its log lies in; the last is null while more may come. */
   firstBucket: integer("first_bucket").notNull().default(0),
   lastBucket: integer("last_bucket"),
