@@ -3,7 +3,7 @@ import { interruptedEnd } from "../domain/attempt.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { messageText, saysAnything } from "../domain/message.ts";
 import type { InterruptPolicy } from "../domain/policies.ts";
-import type { FoundRun, Ledger, RunStore } from "../domain/ports.ts";
+import type { FoundRun, Ledger, RunStore, StoredMessage } from "../domain/ports.ts";
 import { endOf } from "../domain/run.ts";
 import { estimateTokens, NO_USAGE, type Usage } from "../domain/usage.ts";
 import type { ModelCatalog } from "../models/catalog.ts";
@@ -49,9 +49,12 @@ export async function recoverRuns(
     const events = await readLog(found.run.id, runs);
     const usage = usageOf(events);
     await ledger.closeOpen(found.run.id, interruptedEnd(clock.now(), usage));
-    const job = parts.onInterrupt === "continue" ? await continueRun(found, events, parts) : null;
+    const before = await answerBefore(found.run, runs);
+    const job = parts.onInterrupt === "continue" && !before
+      ? await continueRun(found, events, parts)
+      : null;
     if (job) jobs.push(job);
-    else await interrupt(found, events, usage, parts);
+    else await interrupt(found, before, events, usage, parts);
     log.log("warn", job ? "a run is continued" : "a run was interrupted", { run: found.run.id });
   }
   return jobs;
@@ -59,11 +62,11 @@ export async function recoverRuns(
 
 async function interrupt(
   { run }: FoundRun,
+  before: StoredMessage | undefined,
   events: readonly RunEvent[],
   usage: Usage,
   { runs, clock, ids }: RecoveryParts,
 ): Promise<void> {
-  const before = await answerBefore(run, runs);
   const assembly = new Assembly(before?.parts);
   for (const event of events) assembly.apply(event);
   const state = endOf("interrupt");
@@ -89,19 +92,19 @@ async function interrupt(
   await runs.durable();
 }
 
+/** Only for a new answer: a provider takes no beginning of one behind the results of its calls. */
 async function continueRun(
   { run }: FoundRun,
   events: readonly RunEvent[],
   parts: RecoveryParts,
 ): Promise<Omit<AnswerJob, "live"> | null> {
-  const { catalog, messages, runs, ledger, clock, ids } = parts;
+  const { catalog, messages, ledger, clock, ids } = parts;
+  // What was asked for besides text is not stored.
+  if (!run.textOnly) return null;
   const model = await catalog.find(run.model);
   const continuation = model && continuationOf(events, model.type);
   if (!model || !continuation) return null;
   const stored = await messages.history(run.ownerId, run.chatId);
-  // What was asked for besides text is not stored; and a provider takes no beginning of an answer
-  // behind the results of its calls.
-  if (!run.textOnly || await answerBefore(run, runs)) return null;
   const history = await withFiles(stored, run.ownerId, parts.files);
   const step = makeStep(model, history, { thinking: false, tools: [], output: null }, parts);
   step.prompt.push({ role: "assistant", content: [{ type: "text", text: continuation.text }] });

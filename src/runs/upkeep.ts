@@ -16,7 +16,7 @@ export interface UpkeepParts {
 /** How often it is tidied up, in milliseconds. */
 const EVERY = 60_000;
 
-/** Between two logs that are removed, so that live runs come first, in milliseconds. */
+/** Between two steps of removing logs, so that live runs come first, in milliseconds. */
 const PAUSE = 20;
 
 /** How long an `Idempotency-Key` is known, in milliseconds. */
