@@ -53,9 +53,10 @@ export async function seeded(test: (random: Random) => Promise<void>): Promise<v
   }
 }
 
-/** A whole number out of the environment. */
+/** A whole number above 0 out of the environment; where it holds no such number, `fallback`. */
 export function countOf(name: string, fallback: number): number {
-  return Number(Deno.env.get(name) ?? fallback);
+  const value = Number(Deno.env.get(name) ?? "");
+  return Number.isInteger(value) && value > 0 ? value : fallback;
 }
 
 /** Resolves after `ms` milliseconds: for moments that are to be random, never to wait for something. */
