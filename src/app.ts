@@ -1,27 +1,43 @@
-import { filePath, openDatabase } from "./store/database.ts";
+import { attemptStore } from "./store/attempts.ts";
+import { Buckets } from "./store/buckets.ts";
 import { chatStore } from "./store/chats.ts";
+import type { Database } from "./store/database.ts";
+import { eventStore } from "./store/events.ts";
 import { fileStore } from "./store/files.ts";
-import { ledger } from "./store/ledger.ts";
-import { lockDatabase, type ServerLock } from "./store/lock.ts";
+import { FileHealth, remoteHealth } from "./store/health.ts";
+import { leaseStore } from "./store/leases.ts";
 import { messageStore } from "./store/messages.ts";
 import { queueStore } from "./store/queue.ts";
 import { runStore } from "./store/runs.ts";
+import { sendKeyStore } from "./store/send_keys.ts";
+import { openStorage, type Storage } from "./store/storage.ts";
+import { TimeLimit } from "./store/time_limit.ts";
 import { type TokenStore, tokenStore } from "./store/tokens.ts";
-import { type Config, secretsOf } from "./config/config.ts";
+import { type Config, isLoopback, secretsOf } from "./config/config.ts";
+import { warnOfUnknown } from "./config/models.ts";
 import { coderAuthenticator } from "./auth/coder.ts";
 import { firstOf, staticAuthenticator } from "./auth/authenticators.ts";
 import { type Clock, type IdGenerator, randomIds, systemClock } from "./domain/clock.ts";
-import type { RunStore } from "./domain/ports.ts";
+import { Places } from "./domain/places.ts";
+import type { StorageHealth, Stores } from "./domain/ports.ts";
 import type { Authenticator } from "./domain/principal.ts";
+import { Turns } from "./domain/turns.ts";
 import type { App } from "./http/context.ts";
 import { createHttp } from "./http/server.ts";
-import { StreamGate } from "./http/stream_gate.ts";
-import { modelCall } from "./models/call.ts";
+import { HeldBytes } from "./http/paced_body.ts";
+import { BodyGate } from "./http/body_gate.ts";
+import { OpenRequests } from "./models/open_requests.ts";
+import { type ModelCall, modelCall } from "./models/call.ts";
 import { modelCatalog } from "./models/catalog.ts";
+import { ProviderHealth } from "./models/health.ts";
 import { createLogger, type Logger } from "./observe/log.ts";
 import { createMask } from "./observe/mask.ts";
+import type { AfterStep } from "./runs/after_step.ts";
+import { Conversation, LOCAL_PAGE, REMOTE_PAGE } from "./runs/conversation.ts";
 import { ChatFeed } from "./runs/feed.ts";
-import { Namer } from "./runs/namer.ts";
+import { LeaseOwnership } from "./runs/leases.ts";
+import { LockOwnership } from "./runs/ownership.ts";
+import type { Parts } from "./runs/parts.ts";
 import { Runs } from "./runs/runs.ts";
 import { keepTidy } from "./runs/upkeep.ts";
 
@@ -29,12 +45,17 @@ import { keepTidy } from "./runs/upkeep.ts";
 export interface Overrides {
   clock?: Clock;
   ids?: IdGenerator;
-  /** Takes the log lines. */
+  feed?: ChatFeed;
+  /** Writes a line of the log; by default there is none. */
   write?: (line: string) => void;
   /** Milliseconds between two words of the demo model. */
   demoPaceMs?: number;
-  /** Stands between runs and their store, for a bench of what the log costs. */
-  runStore?: (store: RunStore) => RunStore;
+  /** Wraps the stores. */
+  stores?: (stores: Stores) => Stores;
+  /** What a run does after a step; nothing by default. */
+  afterStep?: AfterStep;
+  /** Wraps the requests to models. */
+  call?: (call: ModelCall) => ModelCall;
 }
 
 /** A running Parley, without its listener. */
@@ -42,120 +63,192 @@ export interface Parley {
   app: App;
   log: Logger;
   tokens: TokenStore;
-  /** Gives live runs that many milliseconds to end, stops them, and closes the database. */
-  close(graceMs?: number): Promise<void>;
+  /** Gives live runs `graceMs` milliseconds to end, stops those that are left, and ends all streams. */
+  drain(graceMs: number): Promise<void>;
+  /** Drains unless that was done, and closes the database. No request may come after it. */
+  close(): Promise<void>;
 }
 
-/** Words of the demo model come at the pace of a fast reader. */
+/** The bytes of requests' bodies to hold at once. */
+const BODIES = 20 * 1024 * 1024;
+
+/** The pace of the demo model's words, as of a fast reader, in milliseconds. */
 const DEMO_PACE = 30;
 
+/** How long to wait for a provider that cannot say which models it has, in milliseconds. */
+const ASK_AGAIN = 60_000;
+
 /**
- * Wires all parts: the only place that knows them all.
- * @throws {UsageError} where the database cannot be used.
+ * Connects all parts.
+ * @throws {UsageError} if the database cannot be used.
  */
 export async function createApp(
   config: Config,
   migrations: string,
   overrides: Overrides = {},
 ): Promise<Parley> {
+  const storage = await openStorage(
+    { ...config.database, migrations },
+    overrides.clock ?? systemClock,
+  );
+  try {
+    return await connect(config, storage, overrides);
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+}
+
+async function connect(config: Config, storage: Storage, overrides: Overrides): Promise<Parley> {
   const { clock = systemClock, ids = randomIds } = overrides;
+  const { limits } = config;
+  const { db, files } = storage;
+  const isShared = files === undefined;
   const mask = createMask(secretsOf(config));
-  const log = createLogger({
+  const logger = createLogger({
     level: config.logLevel,
     format: config.logFormat,
     clock,
     mask,
-    write: overrides.write ?? writeToStderr,
+    write: overrides.write ?? (() => {}),
   });
-  const file = filePath(config.database.url);
-  const lock: ServerLock | undefined = file === undefined ? undefined : await lockDatabase(file);
-  const db = await openDatabase({ ...config.database, migrations }).catch((error) => {
-    lock?.release();
-    throw error;
-  });
-
-  const chats = chatStore(db);
-  const messages = messageStore(db);
-  const files = fileStore(db);
   const owner = ids.uuid();
-  const isShared = file === undefined;
-  const runRecords = (overrides.runStore ?? identity)(runStore(db, isShared ? owner : undefined));
+  const health = files
+    ? new FileHealth(db, files, (...line) => logger.log(...line), clock)
+    : remoteHealth(db);
+  const stored = await storesOf(db, owner, isShared, health);
+  const stores = new TimeLimit(clock).on(overrides.stores?.(stored) ?? stored);
   const tokens = tokenStore(db, clock, ids);
-  const attempts = ledger(db);
-  const feed = new ChatFeed();
+  const ownership = isShared
+    ? new LeaseOwnership({ ...stores, clock, owner })
+    : new LockOwnership(stores.leases, owner, clock);
+  const feed = overrides.feed ?? new ChatFeed();
+  const lines = { turns: new Turns(), requests: new OpenRequests() };
+  const providerHealth = new ProviderHealth();
   const catalog = modelCatalog({
     providers: config.providers,
+    ...lines,
     clock,
-    log,
+    log: logger,
+    health: providerHealth,
     demoPaceMs: overrides.demoPaceMs ?? DEMO_PACE,
   });
-  const call = modelCall({ clock, mask, stallMs: config.limits.stallMs });
-  const shared = { ledger: attempts, catalog, call, feed, clock, ids, log };
-  const runs = new Runs({
-    ...shared,
-    messages,
-    files,
-    runs: runRecords,
-    queue: queueStore(db),
-    namer: new Namer({ ...shared, chats, titleModel: config.titleModel }),
+  const asked = modelCall({
+    ...lines,
+    refusedUrls: config.refusedUrls,
+    clock,
+    mask,
+    health: providerHealth,
+    stallMs: limits.stallMs,
+  });
+  const call = overrides.call?.(asked) ?? asked;
+  const conversation = new Conversation(
+    stores.messages,
+    stores.files,
+    isShared ? REMOTE_PAGE : LOCAL_PAGE,
+    limits.promptBytes,
+  );
+  const parts: Parts = {
+    ...stores,
+    ownership,
+    conversation,
+    catalog,
+    call,
+    afterStep: overrides.afterStep,
+    feed,
+    clock,
+    ids,
+    logger,
+    titleModel: config.titleModel,
     systemPrompt: config.systemPrompt,
-    outputTokens: config.limits.outputTokens,
-    retries: config.limits.retries,
-    deadlineMs: config.limits.runMs,
+    chatBytes: limits.chatBytes,
+    messageChars: limits.messageChars,
+    outputTokens: limits.outputTokens,
+    retries: limits.retries,
+    deadlineMs: limits.runMs,
     fallbacks: config.fallbacks,
     onInterrupt: config.onInterrupt,
+    runLimits: limits.runs,
+    queueLimits: limits.queue,
     durability: config.durability,
-    owner,
-    shared: isShared,
-  });
-  try {
-    await runs.recover();
-  } catch (error) {
-    await db.close();
-    lock?.release();
-    throw error;
-  }
-  runs.keepLeases();
-  const upkeep = keepTidy({ runs: runRecords, ledger: attempts, clock, log, ...config.limits });
+    logMs: limits.logMs,
+  };
+  const runs = new Runs(parts);
+  runs.open();
+  const upkeep = keepTidy(parts);
   const closing = new AbortController();
   const app = createHttp({
-    chats,
-    messages,
-    files,
+    ...stores,
     runs,
-    ledger: attempts,
+    conversation,
     feed,
     prices: config.prices,
     busy: config.busy,
+    refusedUrls: config.refusedUrls,
     defaultModel: config.defaultModel,
     catalog,
     authenticator: authenticators(config, tokens, clock),
-    streams: new StreamGate(config.limits),
+    streams: new Places(limits.streams, "open streams"),
+    held: new HeldBytes(),
+    turns: new Turns(),
+    bodies: new BodyGate(Math.max(BODIES, limits.bodyBytes, limits.fileBytes), clock),
     clock,
     ids,
-    log,
-    limits: config.limits,
+    log: logger,
+    limits,
     corsOrigins: config.corsOrigins,
     hosts: allowedHosts(config),
     closing: closing.signal,
-    ping: () => db.read("SELECT 1"),
+    health,
   });
-  return {
-    app,
-    log,
-    tokens,
-    async close(graceMs = 0) {
+  warnOfUnknown(
+    config.modelsToCheck,
+    catalog,
+    (line) => logger.log("warn", line),
+    () => clock.sleep(ASK_AGAIN, closing.signal),
+  );
+  let drained: Promise<void> | undefined;
+  const drain = (graceMs: number) =>
+    drained ??= (async () => {
       upkeep.close();
       await runs.close(graceMs);
       closing.abort();
-      await db.close();
-      lock?.release();
-    },
-  };
+    })();
+  let closed: Promise<void> | undefined;
+  const close = () =>
+    closed ??= (async () => {
+      await drain(0);
+      await storage.close();
+    })();
+  return { app, log: logger, tokens, drain, close };
 }
 
-function identity(store: RunStore): RunStore {
-  return store;
+async function storesOf(
+  db: Database,
+  owner: string,
+  isShared: boolean,
+  health: StorageHealth,
+): Promise<Stores> {
+  const buckets = new Buckets(db, { shared: isShared });
+  // Read now, so that the first message does not wait for it.
+  await buckets.current();
+  return {
+    attempts: attemptStore(db),
+    chats: chatStore(db),
+    disk: {
+      async durable() {
+        await db.durable();
+        await health.check();
+      },
+    },
+    events: eventStore(db, owner, buckets),
+    files: fileStore(db),
+    keys: sendKeyStore(db),
+    leases: leaseStore(db),
+    messages: messageStore(db),
+    queue: queueStore(db),
+    runs: runStore(db, buckets),
+  };
 }
 
 function authenticators(config: Config, tokens: TokenStore, clock: Clock): Authenticator {
@@ -166,16 +259,9 @@ function authenticators(config: Config, tokens: TokenStore, clock: Clock): Authe
   ]);
 }
 
-/** On loopback only names of this machine are good: any other was made by a foreign page's DNS. */
+/** On loopback only names of this machine are accepted: any other comes from a foreign page's DNS. */
 function allowedHosts({ listen, allowedHosts }: Config): ReadonlySet<string> | undefined {
-  const loopback = ["localhost", "127.0.0.1", "[::1]"];
-  if ("unix" in listen) return undefined;
-  const isLoopback = /^(localhost|127\.|::1$)/.test(listen.host);
-  return isLoopback
-    ? new Set([...loopback, ...allowedHosts.map((h) => h.toLowerCase())])
-    : undefined;
-}
-
-function writeToStderr(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+  if (!isLoopback(listen)) return undefined;
+  const own = ["localhost", "127.0.0.1", "[::1]"];
+  return new Set([...own, ...allowedHosts.map((host) => host.toLowerCase())]);
 }

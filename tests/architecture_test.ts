@@ -6,16 +6,17 @@ const SRC = new URL("../src/", import.meta.url).pathname;
 /** Which folders of `src/` a folder may import beside itself. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   domain: [],
+  net: ["domain"],
   observe: ["domain"],
-  config: ["domain", "observe"],
-  wire: ["domain"],
+  config: ["domain", "observe", "version.ts"],
+  wire: ["domain", "net"],
   store: ["domain"],
-  models: ["domain", "observe"],
-  auth: ["domain"],
+  models: ["domain", "net", "observe"],
+  auth: ["domain", "net"],
   runs: ["domain", "models", "observe"],
   http: ["domain", "config", "models", "observe", "runs", "wire", "version.ts"],
   cli: ["domain", "config", "observe", "store", "app.ts", "version.ts"],
-  build: [],
+  build: ["http"],
   "app.ts": ["domain", "config", "store", "auth", "http", "models", "observe", "runs"],
   "version.ts": [],
 };
@@ -23,8 +24,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 /** Packages that only some folders may import. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@libsql/client": ["store", "build"],
+  libsql: ["store", "build"],
   "drizzle-orm": ["store"],
   hono: ["http"],
+  "hono-openapi": ["http"],
   "@ai-sdk/openai": ["models"],
   "@ai-sdk/openai-compatible": ["models"],
   "@ai-sdk/anthropic": ["models"],

@@ -1,21 +1,22 @@
+import { sha256 } from "../domain/hash.ts";
 import { type Authenticator, localPrincipal } from "../domain/principal.ts";
-import { hashToken, sameHash } from "../domain/token.ts";
+import { sameHash } from "../domain/token.ts";
 
-/** The tokens that the configuration gives, by user name. */
+/** Authenticates by the tokens in the configuration, keyed by user name. */
 export function staticAuthenticator(tokens: Record<string, string>): Authenticator {
   const users = Object.entries(tokens).map(([username, secret]) => ({
-    hash: hashToken(secret),
+    hash: sha256(secret),
     principal: localPrincipal(username),
   }));
   return {
     authenticate(token) {
-      const hash = hashToken(token);
+      const hash = sha256(token);
       return Promise.resolve(users.find((user) => sameHash(user.hash, hash))?.principal);
     },
   };
 }
 
-/** Asks one after the other, until one knows the token. */
+/** Tries the authenticators in order until one recognizes the token. */
 export function firstOf(authenticators: readonly Authenticator[]): Authenticator {
   return {
     async authenticate(token) {

@@ -1,67 +1,80 @@
 import { z } from "zod";
 import type { Clock } from "../domain/clock.ts";
 import { AppError } from "../domain/errors.ts";
+import { sha256 } from "../domain/hash.ts";
 import type { Authenticator, Principal } from "../domain/principal.ts";
-import { hashToken } from "../domain/token.ts";
+import { ask } from "../net/ask.ts";
+import { readJson } from "../net/read.ts";
+import { troubleIn, unreachable } from "../net/trouble.ts";
 
-/** How long a good token is believed, in milliseconds. */
+/** How long a valid token stays cached, in milliseconds. */
 const TTL = 60_000;
 
-/** How many good tokens are remembered. */
+/** The most tokens to cache. */
 const CAPACITY = 10_000;
 
 /** How long the deployment may take to answer, in milliseconds. */
 const PATIENCE = 10_000;
 
+/** The longest answer about a user, in bytes. */
+const MAX_USER = 256 * 1024;
+
 const userSchema = z.object({ id: z.string().min(1), username: z.string().min(1) });
 
-/**
- * Asks a Coder deployment who a session token belongs to. Good answers are kept for a minute, bad
- * ones not at all; tokens are kept as hashes.
- */
+/** Asks a Coder deployment for the user of a session token. Caches hashes of valid ones for a minute. */
 export function coderAuthenticator(coderUrl: string, clock: Clock): Authenticator {
   const known = new Map<string, { principal: Principal; until: number }>();
-  return {
-    async authenticate(token) {
-      const hash = hashToken(token);
-      const cached = known.get(hash);
-      if (cached && cached.until > clock.now()) return cached.principal;
-      known.delete(hash);
-      const principal = await ask(coderUrl, token);
+  /** The questions on their way: all streams of a user ask at about the same time. */
+  const asked = new Map<string, Promise<Principal | undefined>>();
+  const askFor = async (token: string, hash: string) => {
+    try {
+      const principal = await askUser(coderUrl, token);
       if (principal) {
-        known.set(hash, { principal, until: clock.now() + TTL });
+        known.set(hash, { principal, until: clock.elapsed() + TTL });
         if (known.size > CAPACITY) known.delete(known.keys().next().value!);
       }
       return principal;
+    } finally {
+      asked.delete(hash);
+    }
+  };
+  return {
+    async authenticate(token) {
+      const hash = sha256(token);
+      const cached = known.get(hash);
+      if (cached && cached.until > clock.elapsed()) return cached.principal;
+      known.delete(hash);
+      const asking = asked.get(hash) ?? askFor(token, hash);
+      asked.set(hash, asking);
+      return await asking;
     },
   };
 }
 
-async function ask(coderUrl: string, token: string): Promise<Principal | undefined> {
+async function askUser(coderUrl: string, token: string): Promise<Principal | undefined> {
   try {
-    const response = await fetch(`${coderUrl}/api/v2/users/me`, {
+    const response = await ask(`${coderUrl}/api/v2/users/me`, {
       headers: { "coder-session-token": token, accept: "application/json" },
-      redirect: "error",
       signal: AbortSignal.timeout(PATIENCE),
     });
-    if (response.status === 401 || response.status === 403) {
-      await response.body?.cancel();
-      return undefined;
-    }
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw unreachable(`It answered ${response.status}.`);
-    }
-    const { id, username } = userSchema.parse(await response.json());
-    return { id, username };
+    if (response.ok) return userSchema.parse(await readJson(response, MAX_USER));
+    response.body?.cancel().catch(() => {});
+    if (response.status === 401 || response.status === 403) return undefined;
+    throw unchecked(`It answered ${response.status}.`);
   } catch (error) {
     if (error instanceof AppError) throw error;
-    throw unreachable("It cannot be reached, or its answer is none of a Coder server.", error);
+    const trouble = troubleIn(error) ?? (isForeign(error) ? undefined : unreachable(error));
+    throw unchecked(`It ${trouble?.message ?? "does not answer as a Coder server does"}.`, error);
   }
 }
 
-function unreachable(detail: string, cause?: unknown): AppError {
-  return new AppError("bad_gateway", "The Coder deployment cannot be asked about this token", {
+/** True for an answer that is not that of a Coder server. */
+function isForeign(error: unknown): boolean {
+  return error instanceof SyntaxError || error instanceof z.ZodError;
+}
+
+function unchecked(detail: string, cause?: unknown): AppError {
+  return new AppError("bad_gateway", "Cannot check this token with the Coder deployment", {
     detail,
     cause,
   });

@@ -1,38 +1,31 @@
 /**
  * `deno task compile [--output PATH]`: builds Parley as one executable, by default `./parley`.
  *
- * It promises a program that stands alone: its code, libSQL's native addon for this platform and the
- * migrations are inside. The program has been started once before this script reports success, and
- * nothing but it is left behind. Where it can't be built, one message says what to do about it.
- *
- * The code is bundled first because `deno compile` on its own embeds every npm package of the lock
- * file whole, types and unused builds included: four times the size and twice the time to start. A
- * bundle holds only what is reached. It is split at dynamic imports, so what Parley loads late costs
- * nothing at the start.
- *
- * The bundle can't hold the addon, and looks for the migrations beside itself. So both are laid out
- * around it in a temporary folder, just as they are to stand inside the executable:
+ * The executable includes the code, libSQL's native addon for this platform and the migrations. The
+ * code is bundled first: `deno compile` alone embeds every npm package in the lock file whole, which
+ * makes the executable four times as large and twice as slow to start. The bundle is split at dynamic
+ * imports, so code that Parley loads later costs nothing at startup. A temporary folder has the same
+ * layout as the executable:
  *
  *     main.js, *.js         the bundle
  *     migrations/           found by main.ts as `${import.meta.dirname}/migrations`
+ *     reference.js.gz       found by src/http/reference.ts
  *     node_modules/@libsql  found by libSQL's own `require()`
  */
 import { cp } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { compressedScript, SCRIPT_FILE } from "../http/reference.ts";
+import { V8_FLAGS } from "./v8.ts";
 
 const root = resolve(import.meta.dirname!, "../..");
 
-/** A build that can't go on, for a reason the person building can act on. */
+/** A failure of the build, with a message that says what to do about it. */
 class BuildError extends Error {}
 
-function say(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-}
-
-function complain(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+function write(stream: typeof Deno.stdout | typeof Deno.stderr, line: string): void {
+  stream.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
 function outputPath(args: string[]): string {
@@ -44,7 +37,7 @@ function outputPath(args: string[]): string {
   }
 }
 
-/** Runs a program to its end; `output` is all it wrote, less the trace a failing Deno may add. */
+/** Runs a program to its end; `output` is all it wrote, without the stack trace of a failing Deno. */
 async function run(program: string, options: Deno.CommandOptions) {
   const command = new Deno.Command(program, { stdin: "null", ...options });
   const { success, stdout, stderr } = await command.output();
@@ -58,17 +51,17 @@ function runDeno(args: string[]) {
   return run(Deno.execPath(), { args, env });
 }
 
-/** Says early what `deno compile` would only find out after the bundling. */
+/** Finds a wrong DENORT_BIN, which `deno compile` would only report after bundling. */
 function checkBase(): void {
   const base = Deno.env.get("DENORT_BIN");
   if (base === undefined) return;
   try {
     if (Deno.statSync(base).isFile) return;
   } catch {
-    // Told below, in the same words as for a folder.
+    // Reported below, as for a folder.
   }
   throw new BuildError(
-    `DENORT_BIN is set to "${base}", and there is no such file.\n` +
+    `DENORT_BIN is set to "${base}", but there is no such file.\n` +
       `Set it to a denort of Deno ${Deno.version.deno}, or unset it to let Deno download one.`,
   );
 }
@@ -83,18 +76,16 @@ async function bundle(folder: string): Promise<void> {
 }
 
 /**
- * The bundler escapes what isn't ASCII, but not in comments. V8 keeps a source of ASCII as it stands
- * in the executable; one dash in a comment makes it a copy in memory of twice the size.
+ * Makes comments ASCII, the only place where the bundler does not. V8 reads ASCII source straight from
+ * the executable; any other it copies into memory at twice the size.
  */
 function plainComments(file: string): void {
-  const source = Deno.readTextFileSync(file);
-  Deno.writeTextFileSync(
-    file,
-    source.replace(/^\s*(?:\/\/|\/?\*).*$/gm, (line) => line.replace(/\P{ASCII}/gu, "?")),
-  );
+  const plain = Deno.readTextFileSync(file)
+    .replace(/^\s*(?:\/\/|\/?\*).*$/gm, (line) => line.replace(/\P{ASCII}/gu, "?"));
+  Deno.writeTextFileSync(file, plain);
 }
 
-/** Copies what the migrator reads; the snapshots in there serve `deno task db:generate` alone. */
+/** Copies the migrations without their snapshots, which only `deno task db:generate` needs. */
 async function copyMigrations(folder: string): Promise<void> {
   await cp(join(root, "migrations"), join(folder, "migrations"), {
     recursive: true,
@@ -102,10 +93,7 @@ async function copyMigrations(folder: string): Promise<void> {
   });
 }
 
-/**
- * Copies libSQL's addon for this platform. There is one for each system, processor and libc, and
- * libSQL alone knows which it takes: so it is let take one, and asked where that came from.
- */
+/** Copies libSQL's addon for this platform: the one that libSQL itself loads. */
 async function copyAddon(folder: string): Promise<void> {
   await import("@libsql/client");
   const loaded = Object.keys(createRequire(import.meta.url).cache);
@@ -119,10 +107,12 @@ async function copyAddon(folder: string): Promise<void> {
 }
 
 async function compile(folder: string, target: string): Promise<void> {
-  // Without --no-config, Deno would embed by the settings of whatever folder it is run in.
+  // Without --no-config, Deno would apply the settings of the current folder.
   const { success, output } = await runDeno([
-    ...["compile", "--quiet", "--no-check", "--no-config", "--allow-all", "--output", target],
+    ...["compile", "--quiet", "--no-check", "--no-config", "--allow-all", V8_FLAGS],
+    ...["--output", target],
     ...["--include", join(folder, "migrations"), "--include", join(folder, "node_modules")],
+    ...["--include", join(folder, SCRIPT_FILE)],
     join(folder, "main.js"),
   ]);
   if (success) return;
@@ -130,17 +120,17 @@ async function compile(folder: string, target: string): Promise<void> {
     throw new BuildError(`deno compile failed.\n\n${output}`);
   }
   throw new BuildError(
-    "Deno could not get denort, the bare runtime that an executable is built on.\n" +
+    "Deno could not get denort, the bare runtime that executables are built on.\n" +
       "Let this machine reach Deno's download site, or set DENORT_BIN to the path of a denort\n" +
       `of exactly this version, ${Deno.version.deno}. What Deno said:\n\n${output}`,
   );
 }
 
-/** A denort of another version than Deno's makes an executable too: one that dies as it starts. */
+/** Starts the executable, which crashes if denort is of another version, and resolves to its version. */
 async function smokeTest(target: string, folder: string): Promise<string> {
   const result = await run(target, {
     args: ["--version"],
-    // The executable unpacks itself into TMPDIR: in this one, that goes with the folder.
+    // The executable unpacks itself into TMPDIR, which is removed with the folder.
     env: { TMPDIR: folder, NO_COLOR: "1" },
     signal: AbortSignal.timeout(30_000),
   }).catch((error: Error) => ({ success: false, output: error.message }));
@@ -159,14 +149,18 @@ async function build(target: string): Promise<void> {
   checkBase();
   const folder = Deno.makeTempDirSync({ prefix: "parley-compile-" });
   try {
-    say("Bundling main.ts ...");
+    write(Deno.stdout, "Bundling main.ts ...");
     await bundle(folder);
     await copyMigrations(folder);
+    Deno.writeFileSync(join(folder, SCRIPT_FILE), await compressedScript());
     await copyAddon(folder);
-    say(`Compiling with Deno ${Deno.version.deno} ...`);
+    write(Deno.stdout, `Compiling with Deno ${Deno.version.deno} ...`);
     await compile(folder, target);
     const version = await smokeTest(target, folder);
-    say(`${target}: ${version}, ${(Deno.statSync(target).size / 1e6).toFixed(1)} MB`);
+    write(
+      Deno.stdout,
+      `${target}: ${version}, ${(Deno.statSync(target).size / 1e6).toFixed(1)} MB`,
+    );
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
@@ -176,6 +170,6 @@ try {
   await build(outputPath(Deno.args));
 } catch (error) {
   if (!(error instanceof BuildError)) throw error;
-  complain(`\nParley was not built. ${error.message}`);
+  write(Deno.stderr, `\nParley was not built. ${error.message}`);
   Deno.exitCode = 1;
 }

@@ -1,56 +1,114 @@
 import { SETTINGS } from "../config/settings.ts";
 
-/** What `parley --help` prints. */
-export function helpText(): string {
-  const flags = SETTINGS.flatMap((setting) =>
-    "flag" in setting
-      ? [[`--${setting.flag} ${setting.expected.split(",")[0]}`, setting.description] as const]
-      : []
-  );
-  const variables = SETTINGS.map((setting) =>
-    [
-      setting.env,
-      setting.description + ("default" in setting ? ` [${setting.default}]` : ""),
-    ] as const
-  );
-  return `parley: a chat backend in one file
+/** A command of the program. */
+export interface Command {
+  /** What follows its name, without flags that every command takes. */
+  usage: string;
+  summary: string;
+  /** Names of its flags, without dashes. */
+  flags: readonly string[];
+  /** The most words after its name. */
+  words: number;
+}
 
-Usage:
-  parley [serve] [flags]          serve the chat API
-  parley token create [--name NAME] [--user USER] [--expires 30d]
-  parley token list
-  parley token revoke ID|NAME
-  parley config [flags]           print the effective configuration, secrets masked
-  parley --help | --version
+const SERVER = SETTINGS.flatMap(({ flag }) => flag ?? []);
+const DATABASE = ["data", "database-url"];
+
+/** All commands by name. */
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: { usage: "[flags]", summary: "Serve the chat API.", flags: SERVER, words: 0 },
+  "token create": {
+    usage: "[--name NAME] [--user USER] [--expires 30d]",
+    summary: "Make a token and print its secret.",
+    flags: [...DATABASE, "name", "user", "expires"],
+    words: 0,
+  },
+  "token list": {
+    usage: "[--json]",
+    summary: "List the tokens: id, user, creation, expiry, name.",
+    flags: [...DATABASE, "json"],
+    words: 0,
+  },
+  "token revoke": {
+    usage: "ID | NAME [--user USER]",
+    summary: "Revoke a token. A name that several have needs its user.",
+    flags: [...DATABASE, "user"],
+    words: 1,
+  },
+  config: {
+    usage: "[flags]",
+    summary: "Print the effective configuration as a file, without secrets.",
+    flags: SERVER,
+    words: 0,
+  },
+};
+
+const FLAGS: Readonly<Record<string, Row>> = {
+  ...Object.fromEntries(
+    SETTINGS.filter(({ flag }) => flag !== undefined).map(({ flag, expected, description }) => [
+      flag,
+      [`--${flag} ${expected.split(",")[0]}`, description],
+    ]),
+  ),
+  name: ["--name NAME", "The token's name. Defaults to `token of USER`."],
+  user: ["--user USER", "The user whose token it is. A new token's defaults to `local`."],
+  expires: ["--expires TIME", "The token's life: 90s, 30m, 12h or 30d. Defaults to unlimited."],
+  json: ["--json", "Print JSON."],
+  config: ["--config FILE", "A configuration file (JSONC); the README lists its keys."],
+};
+
+/** The output of `parley --help`, or of a command's. */
+export function helpText(words: readonly string[] = []): string {
+  const asked = words.join(" ");
+  const commands = Object.entries(COMMANDS).filter(([name]) =>
+    name === asked || name.startsWith(`${asked} `)
+  );
+  if (asked === "" || asked === "serve" || commands.length === 0) return everything();
+  const flags = [...new Set(commands.flatMap(([, { flags }]) => flags)), "config"];
+  return `${usage(commands)}\n\nFlags:\n${table(flags.map((flag) => FLAGS[flag]!))}`;
+}
+
+function usage(commands: [name: string, command: Command][]): string {
+  return commands.map(([name, { usage, summary }]) => `parley ${name} ${usage}\n    ${summary}`)
+    .join("\n");
+}
+
+function everything(): string {
+  const variables = SETTINGS.map((setting): Row => [
+    setting.env,
+    setting.description + (setting.default === undefined ? "" : ` [${setting.default}]`),
+  ]);
+  return `parley: a chat backend in a single file
+
+${usage(Object.entries(COMMANDS))}
+parley --help | --version
+    Without a command, Parley serves. COMMAND --help lists its flags.
 
 Flags:
-${
-    table([
-      ...flags,
-      ["--config FILE", "A configuration file (JSONC); its keys are those of the README."],
-    ])
-  }
+${table([...SERVER, "config"].map((flag) => FLAGS[flag]!))}
 
-Environment (flags win over it, it wins over the file):
+Environment (flags override it; it overrides the file):
 ${table(variables)}
 
 Providers:
 ${
     table([
       [
-        "CODER_AI_PROVIDER_<n>_…",
-        "TYPE (openai, openai-compatible, anthropic, google, demo), API_KEY, BASE_URL, MODELS;",
+        "PARLEY_AI_PROVIDER_<n>_…",
+        "TYPE (openai, openai-compatible, anthropic, google, demo), NAME, API_KEY, BASE_URL, MODELS;",
       ],
-      ["PARLEY_AI_PROVIDER_<n>_…", "the same, and NAME. With none of them:"],
-      ["OPENAI_API_KEY, OPENAI_BASE_URL", "OpenAI, or a server that speaks its chat completions."],
+      ["CODER_AI_PROVIDER_<n>_…", "The same. If none of these is set:"],
+      ["OPENAI_API_KEY, OPENAI_BASE_URL", "OpenAI, or a server with its chat completions API."],
       [
         "ANTHROPIC_API_KEY, GOOGLE_API_KEY",
-        "Anthropic; Google. With no key at all: the demo model.",
+        "Anthropic; Google. Without any key: the demo model.",
       ],
     ])
   }`;
 }
 
-function table(rows: (readonly [string, string])[]): string {
+type Row = readonly [name: string, text: string];
+
+function table(rows: Row[]): string {
   return rows.map(([name, text]) => `  ${name.padEnd(34)} ${text}`).join("\n");
 }

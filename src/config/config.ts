@@ -1,207 +1,213 @@
-import { parse as parseJsonc, type ParseError, printParseErrorCode } from "jsonc-parser";
-import { z } from "zod";
 import { UsageError } from "../domain/errors.ts";
-import type { BusyPolicy, InterruptPolicy, LogDurability } from "../domain/policies.ts";
-import type { Price } from "../domain/usage.ts";
-import type { ProviderConfig } from "../domain/provider.ts";
-import type { LogFormat, LogLevel } from "../observe/log.ts";
-import { providerSchema, readProviders } from "./providers.ts";
-import { type Setting, SETTINGS } from "./settings.ts";
+import { unknownNames } from "./environment.ts";
+import { type ConfigFile, NO_FILE, readConfigFile } from "./file.ts";
+import { check, type ConfigSources, type Given, invalid, shown } from "./given.ts";
+import { checkModels, knownModels, type NamedModel } from "./models.ts";
+import { readProviders } from "./providers.ts";
+import { type Setting, SETTINGS, type Settings } from "./settings.ts";
 
-/** Everything that Parley was told, validated. */
-export interface Config {
-  listen: { host: string; port: number } | { unix: string };
-  dataDir: string;
-  database: { url: string; token: string | undefined };
-  /** Static tokens: user name to secret. */
-  tokens: Record<string, string>;
-  coderUrl: string | undefined;
-  systemPrompt: string | undefined;
-  defaultModel: string | undefined;
-  titleModel: string | undefined;
-  busy: BusyPolicy;
-  onInterrupt: InterruptPolicy;
-  durability: LogDurability;
-  /** Models to ask where one does not answer, by id. */
-  fallbacks: Record<string, string[]>;
-  /** By id of the model. */
-  prices: Record<string, Price>;
-  corsOrigins: string[];
-  allowedHosts: string[];
-  logFormat: LogFormat;
-  logLevel: LogLevel;
-  limits: Limits;
-  providers: ProviderConfig[];
-}
+/** The complete, validated configuration. Times are in milliseconds, sizes in bytes or characters. */
+export type Config = ReturnType<typeof readConfig>;
 
-/** Bounds. Bytes, characters, counts and milliseconds. */
-export interface Limits {
-  bodyBytes: number;
-  fileBytes: number;
-  messageChars: number;
-  streams: number;
-  streamsPerUser: number;
-  outputTokens: number | undefined;
-  retries: number;
-  runMs: number;
-  stallMs: number;
-  /** How long the log of an ended run is kept. */
-  logMs: number;
-  shutdownMs: number;
-  keepAliveMs: number;
-}
+/** The limits in the configuration. */
+export type Limits = Config["limits"];
 
-/** Where the configuration comes from. */
-export interface ConfigSources {
-  /** Flags by name, without dashes. */
-  flags: Record<string, string | undefined>;
-  env: Record<string, string | undefined>;
-  /** Reads a configuration file. */
-  readFile: (path: string) => string;
-}
+/** The configuration as it was given, with the origin of each value. */
+export type ReadConfig = ReturnType<typeof readSources>;
 
 /**
- * Flags over environment over the file that `--config` or `PARLEY_CONFIG` names.
- * @throws {UsageError} that names the key, what was found and what was expected.
+ * Reads the configuration: flags override the environment, which overrides the file named by
+ * `--config` or `PARLEY_CONFIG`.
+ * @throws {UsageError} naming the key, what was found and what was expected.
  */
-export function readConfig({ flags, env, readFile }: ConfigSources): Config {
-  const path = flags["config"] ?? env["PARLEY_CONFIG"];
-  const file = path === undefined ? {} : readFileOf(path, readFile);
-  const values = new Map<string, unknown>();
-  for (const setting of SETTINGS) values.set(setting.key, readSetting(setting, flags, env, file));
-  const value = <T>(key: (typeof SETTINGS)[number]["key"]) => values.get(key) as T;
+export function readConfig(sources: ConfigSources) {
+  return effective(readSources(sources));
+}
 
-  const dataDir = value<string | undefined>("data") ?? defaultDataDir(env);
+/** @throws {UsageError} as `readConfig`, for what can be said of each value by itself. */
+export function readSources(sources: ConfigSources) {
+  const { flags, env } = sources;
+  const warnings = unknownNames(env);
+  const path = flags["config"] ?? (env["PARLEY_CONFIG"] || undefined);
+  const file = path === undefined ? NO_FILE : readConfigFile(path, sources);
+  refuseUnknownKeys(file);
+  const given = new Map<string, Given>();
+  const values: Record<string, unknown> = {};
+  for (const setting of SETTINGS) {
+    const found = find(setting, flags, env, file);
+    if (found) given.set(setting.key, found);
+    values[setting.key] = found
+      ? check(found, setting.schema, setting.expected, setting.secret)
+      : setting.default;
+  }
+  const settings = values as Settings;
+  const dataDir = settings.data ?? defaultDataDir(env);
+  return { settings, given, dataDir, providers: readProviders(env, file), warnings };
+}
+
+/** @throws {UsageError} if settings contradict each other. */
+export function effective(read: ReadConfig) {
+  const { settings, given, dataDir } = read;
+  const providers = read.providers.map(({ config }) => config);
+  refuseContradictions(read);
+  const known = knownModels(providers);
+  const namedModels = modelsNamedBy(read);
+  const modelWarnings = known ? checkModels(namedModels, known) : [];
   return {
-    listen: parseListen(value<string>("listen")),
+    listen: parseListen(settings.listen, given.get("listen")),
     dataDir,
     database: {
-      url: value<string | undefined>("database_url") ?? `file:${dataDir}/parley.db`,
-      token: value("database_token"),
+      url: settings.database_url ?? `file:${dataDir}/parley.db`,
+      token: settings.database_token,
     },
-    tokens: value<Record<string, string> | undefined>("tokens") ?? {},
-    coderUrl: value<string | undefined>("coder_url")?.replace(/\/+$/, ""),
-    systemPrompt: value("system_prompt"),
-    defaultModel: value("default_model"),
-    titleModel: value("title_model"),
-    busy: value("busy"),
-    onInterrupt: value("on_interrupt"),
-    durability: value("durability"),
-    fallbacks: value<Record<string, string[]> | undefined>("fallbacks") ?? {},
-    prices: value<Record<string, Price> | undefined>("prices") ?? {},
-    corsOrigins: value<string[] | undefined>("cors_origins") ?? [],
-    allowedHosts: value<string[] | undefined>("allowed_hosts") ?? [],
-    logFormat: value("log_format"),
-    logLevel: value("log_level"),
+    /** Static tokens: user name to secret. */
+    tokens: settings.tokens ?? {},
+    coderUrl: settings.coder_url?.replace(/\/+$/, ""),
+    systemPrompt: settings.system_prompt,
+    defaultModel: settings.default_model,
+    titleModel: settings.title_model,
+    busy: settings.busy,
+    onInterrupt: settings.on_interrupt,
+    durability: settings.durability,
+    refusedUrls: settings.refused_urls,
+    /** Model id to the models to try if it does not answer. */
+    fallbacks: ownKeys(settings.fallbacks),
+    /** By model id. */
+    prices: ownKeys(settings.prices),
+    corsOrigins: settings.cors_origins ?? [],
+    allowedHosts: settings.allowed_hosts ?? [],
+    logFormat: settings.log_format,
+    logLevel: settings.log_level,
     limits: {
-      bodyBytes: value("limits.body_bytes"),
-      fileBytes: value("limits.file_bytes"),
-      messageChars: value("limits.message_chars"),
-      streams: value("limits.streams"),
-      streamsPerUser: value("limits.streams_per_user"),
-      outputTokens: value("limits.output_tokens"),
-      retries: value("limits.retries"),
-      logMs: 60_000 * value<number>("limits.log_minutes"),
-      shutdownMs: 1000 * value<number>("limits.shutdown_seconds"),
-      runMs: 1000 * value<number>("limits.run_seconds"),
-      stallMs: 1000 * value<number>("limits.stall_seconds"),
-      keepAliveMs: 1000 * value<number>("limits.keep_alive_seconds"),
+      bodyBytes: settings["limits.body_bytes"],
+      fileBytes: settings["limits.file_bytes"],
+      messageChars: settings["limits.message_chars"],
+      promptBytes: settings["limits.prompt_bytes"],
+      chatBytes: settings["limits.chat_bytes"],
+      filesPerMessage: settings["limits.files_per_message"],
+      filesPerChat: settings["limits.files_per_chat"],
+      filesPerUser: settings["limits.files_per_user"],
+      streams: { perUser: settings["limits.streams_per_user"], total: settings["limits.streams"] },
+      runs: { perUser: settings["limits.runs_per_user"], total: settings["limits.runs"] },
+      queue: {
+        perChat: settings["limits.queued_per_chat"],
+        perUser: settings["limits.queued_per_user"],
+        // What waits is read as a whole, as a body is.
+        bytesPerChat: settings["limits.body_bytes"],
+      },
+      outputTokens: settings["limits.output_tokens"],
+      retries: settings["limits.retries"],
+      /** How long to keep the log of a run that has ended. */
+      logMs: 60_000 * settings["limits.log_minutes"],
+      shutdownMs: 1000 * settings["limits.shutdown_seconds"],
+      runMs: 1000 * settings["limits.run_seconds"],
+      stallMs: 1000 * settings["limits.stall_seconds"],
+      keepAliveMs: 1000 * settings["limits.keep_alive_seconds"],
     },
-    providers: readProviders(env, fileProviders(file)),
+    providers,
+    /** The models that settings name, if a provider must be asked whether it has them. */
+    modelsToCheck: known ? [] : namedModels,
+    /** What is probably a mistake, in one line each. */
+    warnings: [...read.warnings, ...modelWarnings, ...hostWarnings(read)],
   };
 }
 
-/** All secrets in a configuration: what must never be shown. */
+/** A record that has no other keys than its own: a model may be called `constructor`. */
+function ownKeys<T>(record: Record<string, T> = {}): Record<string, T> {
+  return Object.assign(Object.create(null), record);
+}
+
+/** All secrets in a configuration, for masking. */
 export function secretsOf(config: Config): string[] {
+  const urls = [config.database.url, config.coderUrl, ...config.providers.map((p) => p.baseUrl)];
   return [
     config.database.token,
     ...Object.values(config.tokens),
     ...config.providers.map(({ apiKey }) => apiKey),
+    ...urls.flatMap((url) => url === undefined ? [] : secretsIn(url)),
   ].filter((secret) => secret !== undefined);
 }
 
-type FileObject = Record<string, unknown>;
+/** The password in a URL, or the user without one, and its query's values; as written, and decoded. */
+function secretsIn(text: string): string[] {
+  const url = URL.parse(text);
+  if (!url) return [];
+  const user = url.password || url.username;
+  const written = [user, ...url.search.split(/[?&]/).map((pair) => pair.split("=")[1] ?? "")];
+  let decoded = user;
+  try {
+    decoded = decodeURIComponent(user);
+  } catch {
+    // It is written as it is.
+  }
+  return [...written, decoded, ...url.searchParams.values()].filter(Boolean);
+}
 
-function readSetting(
-  setting: Setting,
+function find(
+  { key, env: variable, flag = "" }: Setting,
   flags: ConfigSources["flags"],
   env: ConfigSources["env"],
-  file: FileObject,
-): unknown {
-  const candidates: [where: string, found: unknown][] = [
-    [`--${setting.flag}`, setting.flag === undefined ? undefined : flags[setting.flag]],
-    [setting.env, env[setting.env] === "" ? undefined : env[setting.env]],
-    [setting.key, lookUp(file, setting.key)],
+  file: ConfigFile,
+): Given | undefined {
+  const [inFlags, inEnv] = [flags[flag], env[variable]];
+  if (inFlags !== undefined) return { value: inFlags, name: `--${flag}`, source: `--${flag}` };
+  if (inEnv) return { value: inEnv, name: variable, source: variable, variable };
+  return file.at(key.split("."));
+}
+
+function refuseUnknownKeys(file: ConfigFile): void {
+  const keys = SETTINGS.map(({ key }) => key.split("."));
+  file.keys([], [...new Set(keys.map(([first]) => first!)), "providers"]);
+  file.keys(["limits"], keys.flatMap(([, second]) => second ?? []));
+}
+
+function refuseContradictions({ settings, given }: ReadConfig): void {
+  const [perUser, streams] = [given.get("limits.streams_per_user"), settings["limits.streams"]];
+  if (perUser && settings["limits.streams_per_user"] > streams) {
+    throw invalid(perUser, `at most ${streams}, as limits.streams, found ${shown(perUser.value)}`);
+  }
+  const token = given.get("database_token");
+  if (!token) return;
+  const url = settings.database_url ?? "file:";
+  if (url.startsWith("file:")) {
+    throw invalid(token, "nothing: the database is a file, without a token");
+  }
+  if (/[?&]authToken=/.test(url)) {
+    throw invalid(token, "nothing: the URL of the database has a token");
+  }
+}
+
+function modelsNamedBy({ settings, given }: ReadConfig): NamedModel[] {
+  const { default_model, title_model, fallbacks = {}, prices = {} } = settings;
+  const named = (key: string, ids: (string | undefined)[]): NamedModel[] =>
+    ids.flatMap((id) => id === undefined ? [] : { given: given.get(key)!, id });
+  return [
+    ...named("default_model", [default_model]),
+    ...named("title_model", [title_model]),
+    ...named("fallbacks", [...Object.keys(fallbacks), ...Object.values(fallbacks).flat()]),
+    ...named("prices", Object.keys(prices)).map((one) => ({ ...one, isPrice: true as const })),
   ];
-  const given = candidates.find(([, found]) => found !== undefined);
-  if (!given) return setting.default;
-  const [where, found] = given;
-  const parsed = setting.schema.safeParse(found);
-  if (parsed.success) return parsed.data;
-  const shown = setting.secret ? "something else" : JSON.stringify(found);
-  throw new UsageError(`Invalid ${where}: expected ${setting.expected}, found ${shown}`);
 }
 
-function readFileOf(path: string, readFile: ConfigSources["readFile"]): FileObject {
-  let content: string;
-  try {
-    content = readFile(path);
-  } catch {
-    throw new UsageError(`The configuration file ${path} cannot be read.`);
-  }
-  const errors: ParseError[] = [];
-  const parsed: unknown = parseJsonc(content, errors, { allowTrailingComma: true });
-  const error = errors[0];
-  if (error) {
-    const line = content.slice(0, error.offset).split("\n").length;
-    throw new UsageError(
-      `The configuration file ${path} is no JSONC: ${printParseErrorCode(error.error)}, ` +
-        `line ${line}`,
-    );
-  }
-  if (!isObject(parsed)) {
-    throw new UsageError(`The configuration file ${path} must hold an object.`);
-  }
-  refuseUnknown(parsed, path);
-  return parsed;
+/** Away from loopback every host is allowed, so a list would not keep others out. */
+function hostWarnings({ settings, given }: ReadConfig): string[] {
+  const hosts = given.get("allowed_hosts");
+  if (!hosts || isLoopback(parseListen(settings.listen, undefined))) return [];
+  return [`${hosts.name} has no effect: only on loopback are other hosts refused`];
 }
 
-function refuseUnknown(file: FileObject, path: string): void {
-  const known = new Set<string>(["providers", ...SETTINGS.map(({ key }) => key)]);
-  const keys = Object.entries(file).flatMap(([key, value]) =>
-    key === "limits" && isObject(value) ? Object.keys(value).map((name) => `limits.${name}`) : [key]
-  );
-  const unknown = keys.find((key) => !known.has(key));
-  if (unknown !== undefined) {
-    throw new UsageError(`Unknown key "${unknown}" in the configuration file ${path}`);
-  }
+/** True if only programs of this machine can reach the address by TCP. */
+export function isLoopback(listen: Listen): boolean {
+  return "host" in listen && /^(localhost|127\.|::1$)/.test(listen.host);
 }
 
-function fileProviders(file: FileObject): z.infer<typeof providerSchema>[] {
-  const parsed = z.array(providerSchema).safeParse(file["providers"] ?? []);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new UsageError(`Invalid providers.${issue.path.join(".")}: ${issue.message}`);
-}
+type Listen = { host: string; port: number } | { unix: string };
 
-function lookUp(file: FileObject, key: string): unknown {
-  return key.split(".").reduce<unknown>(
-    (value, name) => isObject(value) ? value[name] : undefined,
-    file,
-  );
-}
-
-function isObject(value: unknown): value is FileObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function parseListen(listen: string): Config["listen"] {
+function parseListen(listen: string, given: Given | undefined): Listen {
   if (listen.startsWith("unix:")) return { unix: listen.slice("unix:".length) };
   const colon = listen.lastIndexOf(":");
   const port = Number(listen.slice(colon + 1));
-  if (port > 65_535) {
-    throw new UsageError(`Invalid listen: expected a port up to 65535, found ${port}`);
-  }
+  if (port > 65_535 && given) throw invalid(given, `a port up to 65535, found ${port}`);
   return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ""), port };
 }
 
@@ -210,7 +216,7 @@ function defaultDataDir(env: ConfigSources["env"]): string {
   if (env["XDG_DATA_HOME"]) return `${env["XDG_DATA_HOME"]}/parley`;
   const home = env["HOME"] ?? env["USERPROFILE"];
   if (home === undefined) {
-    throw new UsageError("No data folder: expected --data DIR, since HOME is not set");
+    throw new UsageError("No data folder: HOME is not set, expected --data DIR");
   }
   return `${home}/.local/share/parley`;
 }

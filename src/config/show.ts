@@ -1,28 +1,77 @@
-import type { Config } from "./config.ts";
+/** `parley config`: the configuration as a file, with the origin of each value. */
+import { VERSION } from "../version.ts";
+import type { ReadConfig } from "./config.ts";
+import { type Given, isReference } from "./given.ts";
+import { PROVIDER_FIELDS, type ReadProvider } from "./providers.ts";
+import { type Setting, SETTINGS } from "./settings.ts";
 
-/** The effective configuration as JSON text, with every secret masked. */
-export function showConfig(config: Config): string {
-  const shown = {
-    ...config,
-    database: { ...config.database, token: hide(config.database.token) },
-    tokens: Object.fromEntries(
-      Object.entries(config.tokens).map(([name, secret]) => [name, hide(secret)]),
-    ),
-    providers: config.providers.map((provider) => ({
-      ...provider,
-      apiKey: hide(provider.apiKey),
-      baseUrl: provider.baseUrl === undefined ? undefined : withoutUser(provider.baseUrl),
-    })),
-  };
-  return JSON.stringify(shown, null, 2);
+/** One value of an object; without text it is only a comment. */
+interface Line {
+  key: string;
+  text?: string;
+  comment: string;
 }
 
-function hide(secret: string | undefined): string | undefined {
-  return secret === undefined ? undefined : "[set]";
+/**
+ * The effective configuration as JSON with comments, which `--config` takes. A secret, or a URL with
+ * one, refers to its variable; one that comes from elsewhere is left out, and a comment says so.
+ */
+export function showConfig(read: ReadConfig): string {
+  const top = SETTINGS.filter(({ key }) => !key.startsWith("limits."));
+  const limits = SETTINGS.filter(({ key }) => key.startsWith("limits."));
+  const lines = (settings: readonly Setting[]) => settings.map((setting) => line(setting, read));
+  const providers = read.providers.map((provider) => object(providerLines(provider), "    "));
+  return `// The configuration of Parley ${VERSION}, as --config takes it.\n` + object([
+    ...lines(top),
+    { key: "limits", text: object(lines(limits), "  "), comment: "" },
+    { key: "providers", text: `[\n    ${providers.join(",\n    ")}\n  ]`, comment: "" },
+  ], "");
 }
 
-function withoutUser(url: string): string {
-  const parsed = new URL(url);
-  parsed.username = parsed.password = parsed.search = "";
-  return parsed.href;
+function line({ key, secret }: Setting, { settings, given, dataDir }: ReadConfig): Line {
+  const name = key.replace("limits.", "");
+  const found = given.get(key);
+  if (found) return givenLine(name, settings[key as keyof typeof settings], found, secret);
+  const value = key === "data" ? dataDir : settings[key as keyof typeof settings];
+  if (value === undefined) {
+    const file = key === "database_url" && `the file ${dataDir}/parley.db, by default`;
+    return { key: name, comment: file || "not set" };
+  }
+  return { key: name, text: JSON.stringify(value), comment: "default" };
+}
+
+function providerLines({ fields, config }: ReadProvider): Line[] {
+  const values = { ...config, api_key: config.apiKey, base_url: config.baseUrl };
+  return PROVIDER_FIELDS.flatMap((field) => {
+    const given = fields[field];
+    const value = values[field];
+    if (given) return givenLine(field, value, given, field === "api_key");
+    if (value === undefined || value.length === 0) return [];
+    return { key: field, text: JSON.stringify(value), comment: "default" };
+  });
+}
+
+function givenLine(key: string, value: unknown, given: Given, isSecret = false): Line {
+  const { source, variable } = given;
+  const url = key.endsWith("_url") ? withoutSecrets(String(value)) : undefined;
+  const isOpen = !isSecret && (url === undefined || url === value);
+  if (isOpen && !isReference(given)) return { key, text: JSON.stringify(value), comment: source };
+  const what = isSecret ? "a secret" : isOpen ? source : `${url} with a secret`;
+  if (variable === undefined) return { key, comment: `${what} from ${source}, not shown` };
+  return { key, text: JSON.stringify(`\${${variable}}`), comment: what };
+}
+
+/** A URL without its user and query. */
+function withoutSecrets(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)[^/]*@/, "$1").replace(/\?.*$/, "");
+}
+
+function object(lines: readonly Line[], indent: string): string {
+  const last = lines.findLastIndex(({ text }) => text !== undefined);
+  const written = lines.map(({ key, text, comment }, index) =>
+    text === undefined
+      ? `${indent}  // "${key}": ${comment}\n`
+      : `${indent}  "${key}": ${text}${index < last ? "," : ""}${comment && ` // ${comment}`}\n`
+  );
+  return `{\n${written.join("")}${indent}}`;
 }

@@ -1,5 +1,4 @@
-import type { RunEvent } from "./event.ts";
-import type { Json } from "./json.ts";
+import type { ProviderMetadata, RunEvent, ToolInputEvent } from "./event.ts";
 import {
   type Part,
   type ReasoningPart,
@@ -9,8 +8,8 @@ import {
 } from "./message.ts";
 
 /**
- * Builds an answer's parts from a run's events, one event at a time. The same code serves a live
- * run, a replayed log and the recovery after a crash, so history always equals the stream.
+ * Builds an answer's parts from a run's events. The same code serves a live run, a replayed log and the
+ * recovery after a crash, so history always equals the stream.
  */
 export class Assembly {
   readonly #parts: Part[];
@@ -18,9 +17,14 @@ export class Assembly {
   readonly #reasonings = new Map<string, ReasoningPart>();
   readonly #tools = new Map<string, OpenTool>();
 
-  /** Begins with the parts of an answer that is continued, if there are any. */
+  /** Begins with the parts of an answer to continue, if there is one. */
   constructor(before: readonly Part[] = []) {
-    this.#parts = structuredClone([...before]);
+    this.#parts = copyOf(before);
+  }
+
+  /** How many parts there are. */
+  get length(): number {
+    return this.#parts.length;
   }
 
   /** Takes the next event. Events of unknown blocks are ignored: a log is never refused. */
@@ -34,27 +38,23 @@ export class Assembly {
       case "text-start":
         this.#texts.set(event.id, this.#push({ type: "text", text: "", state: "streaming" }));
         break;
-      case "text-delta": {
-        const part = this.#texts.get(event.id);
-        if (part) part.text += event.text;
-        break;
-      }
-      case "text-end":
-        finish(this.#texts.get(event.id), event);
-        break;
       case "reasoning-start": {
         const part = this.#push<ReasoningPart>({ type: "reasoning", text: "", state: "streaming" });
         if (event.providerMetadata) part.providerMetadata = event.providerMetadata;
         this.#reasonings.set(event.id, part);
         break;
       }
-      case "reasoning-delta": {
-        const part = this.#reasonings.get(event.id);
-        if (part) part.text += event.text;
+      case "text-delta":
+        extend(this.#texts.get(event.id), event.text);
         break;
-      }
+      case "reasoning-delta":
+        extend(this.#reasonings.get(event.id), event.text);
+        break;
+      case "text-end":
+        finish(this.#texts.get(event.id), event.providerMetadata);
+        break;
       case "reasoning-end":
-        finish(this.#reasonings.get(event.id), event);
+        finish(this.#reasonings.get(event.id), event.providerMetadata);
         break;
       case "source-url":
       case "source-document":
@@ -77,41 +77,36 @@ export class Assembly {
         break;
       }
       case "tool-input": {
-        const { part } = this.#tools.get(event.toolCallId) ?? this.#openTool(event);
-        part.state = "input-available";
-        part.input = event.input;
-        if (event.providerMetadata) part.callProviderMetadata = event.providerMetadata;
+        const { toolCallId, input, providerMetadata: callProviderMetadata } = event;
+        if (!this.#tools.has(toolCallId)) this.#openTool(event);
+        this.#setTool(toolCallId, { state: "input-available", input });
+        if (callProviderMetadata) this.#setTool(toolCallId, { callProviderMetadata });
         break;
       }
       case "tool-input-error": {
-        const { part } = this.#tools.get(event.toolCallId) ?? this.#openTool(event);
-        part.state = "output-error";
-        part.input = event.input;
-        part.errorText = event.errorText;
+        const { toolCallId, input, errorText } = event;
+        if (!this.#tools.has(toolCallId)) this.#openTool(event);
+        this.#setTool(toolCallId, { state: "output-error", input, errorText });
         break;
       }
       case "tool-output":
-        this.#closeTool(event.toolCallId, { output: event.output });
+        this.#setTool(event.toolCallId, { state: "output-available", output: event.output });
         break;
       case "tool-output-error":
-        this.#closeTool(event.toolCallId, { errorText: event.errorText });
+        this.#setTool(event.toolCallId, { state: "output-error", errorText: event.errorText });
         break;
     }
   }
 
-  /**
-   * The parts so far. With `ended`, blocks that are still open are closed, as by `closing`. An empty
-   * text stays, since it does in clients.
-   */
+  /** The parts so far. With `ended`, open blocks are closed as by `closing`; empty text stays. */
   parts(options: { ended: boolean }): Part[] {
     if (options.ended) this.closing().forEach((event) => this.apply(event));
-    return structuredClone(this.#parts);
+    return copyOf(this.#parts);
   }
 
   /**
-   * The events that close the blocks that are open, so that a client's parts are as stored: text keeps
-   * what arrived, and a tool call without its whole input has failed. Left open, it would look in
-   * clients as if it were still to come.
+   * The events that close the open blocks, so that a client has the parts that are stored: text keeps
+   * what arrived, and a tool call without its whole input fails, or clients would wait for it.
    */
   closing(): RunEvent[] {
     return [
@@ -127,24 +122,25 @@ export class Assembly {
     return part;
   }
 
-  #openTool({ toolCallId, toolName, providerExecuted, declared }: ToolOpening) {
+  #openTool({ toolCallId, toolName, providerExecuted, declared }: ToolInputEvent): void {
     const part = this.#push<ToolPart>({
       ...(declared ? { type: `tool-${toolName}` } : { type: "dynamic-tool", toolName }),
       toolCallId,
       state: "input-streaming",
       ...(providerExecuted && { providerExecuted }),
     });
-    const tool = { part, inputText: "" };
-    this.#tools.set(toolCallId, tool);
-    return tool;
+    this.#tools.set(toolCallId, { part, inputText: "" });
   }
 
-  #closeTool(toolCallId: string, result: { output: Json } | { errorText: string }): void {
+  #setTool(toolCallId: string, changes: Partial<ToolPart>): void {
     const tool = this.#tools.get(toolCallId);
-    if (!tool) return;
-    tool.part.state = "output" in result ? "output-available" : "output-error";
-    Object.assign(tool.part, result);
+    if (tool) Object.assign(tool.part, changes);
   }
+}
+
+/** Copies the parts, not what is in them: that is replaced, never changed. */
+function copyOf(parts: readonly Part[]): Part[] {
+  return parts.map((part) => ({ ...part }));
 }
 
 /** A tool call with the text of its input so far. */
@@ -153,24 +149,20 @@ interface OpenTool {
   inputText: string;
 }
 
-type ToolOpening = Extract<
-  RunEvent,
-  { type: "tool-input-start" | "tool-input" | "tool-input-error" }
->;
+type Block = TextPart | ReasoningPart;
 
-function finish(
-  part: TextPart | ReasoningPart | undefined,
-  event: Extract<RunEvent, { type: "text-end" | "reasoning-end" }>,
-): void {
-  if (!part) return;
-  part.state = "done";
-  if (event.providerMetadata) {
-    // In place of what the block began with, as clients have it.
-    part.providerMetadata = event.providerMetadata;
-  }
+function extend(part: Block | undefined, text: string): void {
+  if (part) part.text += text;
 }
 
-function openIds(blocks: ReadonlyMap<string, TextPart | ReasoningPart>): string[] {
+function finish(part: Block | undefined, providerMetadata: ProviderMetadata | undefined): void {
+  if (!part) return;
+  part.state = "done";
+  // Replaces the block's first metadata, as clients do.
+  if (providerMetadata) part.providerMetadata = providerMetadata;
+}
+
+function openIds(blocks: ReadonlyMap<string, Block>): string[] {
   return [...blocks].flatMap(([id, { state }]) => state === "streaming" ? [id] : []);
 }
 
@@ -186,7 +178,7 @@ function cutOff({ part, inputText }: OpenTool): RunEvent {
   };
 }
 
-/** The parts that a whole log adds up to, behind those of an answer that it continues. */
+/** The parts of a whole log, after those of the answer that it continues. */
 export function assemble(
   events: Iterable<RunEvent>,
   options: { ended: boolean; before?: readonly Part[] | undefined },

@@ -2,13 +2,13 @@ import type { FailureClass } from "./errors.ts";
 import { endOf } from "./run.ts";
 import { NO_USAGE, type Usage } from "./usage.ts";
 
-/** What a request to a provider was for. */
+/** The purpose of a request to a provider. */
 export type AttemptKind = "answer" | "title" | "retry";
 
-/** One request to a provider, as the ledger opens it before the request goes out. */
+/** One request to a provider, recorded in the ledger before it is sent. */
 export interface Attempt {
   id: string;
-  /** Null for a title, which belongs to a chat and to no run. */
+  /** Null for a title, which belongs to a chat, not to a run. */
   runId: string | null;
   chatId: string;
   ownerId: string;
@@ -17,19 +17,21 @@ export interface Attempt {
   model: string;
   /** Milliseconds since the Unix epoch. */
   startedAt: number;
+  /** An estimate of what is asked: it stays if the process is gone before the attempt is closed. */
+  promptTokens: number;
 }
 
 /** How an attempt ended. */
 export interface AttemptEnd {
   outcome: "completed" | "stopped" | "interrupted" | "failed";
   failureClass: FailureClass | null;
-  /** Milliseconds from the start to the first content; null where none came. */
+  /** Milliseconds from the start to the first content; null if none came. */
   firstTokenMs: number | null;
   endedAt: number;
   usage: Usage;
 }
 
-/** How an attempt is closed whose end nobody saw: it was paid for, and nobody will say how much any more. */
+/** The end of an attempt whose process is gone: without `usage`, no output is known. */
 export function interruptedEnd(endedAt: number, usage?: Usage): AttemptEnd {
   return {
     outcome: endOf("interrupt"),

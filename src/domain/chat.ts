@@ -1,7 +1,7 @@
 /** A conversation of one owner. */
 export interface Chat {
   id: string;
-  /** The principal whose chat it is. */
+  /** The principal who owns the chat. */
   ownerId: string;
   title: string;
   /** The stored key of the newest message of the active branch; null while the chat is empty. */
@@ -11,5 +11,5 @@ export interface Chat {
   updatedAt: number;
 }
 
-/** The title of a chat that nobody has named, as the seed's server gives it. */
+/** The title of an unnamed chat, as on the AgenticChat server. */
 export const DEFAULT_TITLE = "New Chat";

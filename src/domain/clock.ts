@@ -1,19 +1,22 @@
-/** Where time and ids come from. Passed in everywhere, so that a test decides both. */
+/** The sources of time and ids, injected so that tests control both. */
+import { setTimeout } from "node:timers/promises";
 
-/** Wall-clock time and waiting. */
+/** The time of day, for what is stored or shown; durations, which nobody can set back; and waiting. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
+  /** Milliseconds since a fixed moment in the past. Only differences mean something. */
+  elapsed(): number;
   /** Resolves after `ms` milliseconds; rejects with the signal's reason once it aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Makes ids that no one can guess: lower-case UUIDs. */
+/** Generates unguessable ids: lowercase UUIDs. */
 export interface IdGenerator {
   uuid(): string;
 }
 
-/** True once `work` resolves, false where it takes longer than `ms` milliseconds; rejects as it does. */
+/** True once `work` resolves, false after `ms` milliseconds; rejects if `work` does. */
 export async function settlesWithin(
   work: Promise<unknown>,
   ms: number,
@@ -28,21 +31,36 @@ export async function settlesWithin(
   }
 }
 
-/** The machine's own clock. */
+/**
+ * Settles as `work` does. Once the signal is aborted, `work` is given `graceMs` more milliseconds; then
+ * this rejects with the signal's reason.
+ */
+export async function settlesBefore<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  graceMs: number,
+  clock: Clock,
+): Promise<T> {
+  const aborted = Promise.withResolvers<void>();
+  const onAbort = () => aborted.resolve();
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  try {
+    await Promise.race([work, aborted.promise]);
+    if (signal.aborted && !await settlesWithin(work, graceMs, clock)) throw signal.reason;
+    return await work;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  sleep(ms, signal) {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const onAbort = () => {
-        clearTimeout(timer);
-        reject(signal?.reason);
-      };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", onAbort);
-        resolve();
-      }, ms);
-      signal?.addEventListener("abort", onAbort, { once: true });
+  elapsed: () => performance.now(),
+  async sleep(ms, signal) {
+    await setTimeout(ms, undefined, signal && { signal }).catch(() => {
+      throw signal?.reason;
     });
   },
 };

@@ -1,37 +1,32 @@
-/** The one family of errors that a request can end in, and the typed ends of a run. */
+/** The errors that can end a request or a run. */
+import type { Usage } from "./usage.ts";
 
-/** What went wrong with a request; `src/http/failure.ts` maps each to one HTTP status. */
+/** What went wrong with a request; `src/http/failure.ts` maps each code to an HTTP status. */
 export type ErrorCode =
   | "bad_request"
-  | "unauthorized"
-  | "forbidden"
   | "not_found"
-  | "method_not_allowed"
   | "conflict"
   | "too_large"
-  | "unsupported_media_type"
-  | "misdirected"
   | "unprocessable"
   | "too_many_requests"
-  | "headers_too_large"
   | "internal"
   | "bad_gateway"
   | "unavailable"
   | "storage_full"
   | "storage_failed";
 
-/** One field of a request that was refused, in Coder's shape. */
+/** An invalid field of a request, in Coder's shape. */
 export interface Validation {
   field: string;
   detail: string;
 }
 
-/** What an `AppError` may carry beside its code and message. */
+/** The optional properties of an `AppError`. */
 export interface AppErrorOptions {
-  /** More for the reader; never a secret, never a stack trace. */
+  /** More for the reader: never a secret or a stack trace. */
   detail?: string | undefined;
   validations?: Validation[] | undefined;
-  /** Seconds after which trying again makes sense; sent as `Retry-After`. */
+  /** Seconds to wait before trying again; sent as `Retry-After`. */
   retryAfter?: number | undefined;
   /** Response headers that belong to this error, such as `Allow`. */
   headers?: Record<string, string> | undefined;
@@ -41,15 +36,13 @@ export interface AppErrorOptions {
 /** An error that a client may see: its message and detail are safe to send. */
 export class AppError extends Error {
   override readonly name = "AppError";
-  readonly code: ErrorCode;
   readonly detail: string | undefined;
   readonly validations: Validation[] | undefined;
   readonly retryAfter: number | undefined;
   readonly headers: Record<string, string> | undefined;
 
-  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.code = code;
+  constructor(readonly code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, { cause: options.cause });
     this.detail = options.detail;
     this.validations = options.validations;
     this.retryAfter = options.retryAfter;
@@ -57,10 +50,12 @@ export class AppError extends Error {
   }
 }
 
-/**
- * A mistake of the person who started the program: one line on standard error and exit code 2,
- * never a stack trace.
- */
+/** The process is shutting down. */
+export function shuttingDown(): AppError {
+  return new AppError("unavailable", "Parley is shutting down", { retryAfter: 5 });
+}
+
+/** A mistake of whoever starts the program: one line on standard error and exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -74,7 +69,9 @@ export type FailureClass =
   | "provider_cut"
   | "provider_stalled"
   | "provider_malformed"
+  | "provider_oversized"
   | "invalid_output"
+  | "prompt_too_large"
   | "deadline"
   | "storage"
   | "internal";
@@ -82,9 +79,9 @@ export type FailureClass =
 /** The typed end of a failed run. */
 export interface RunFailure {
   class: FailureClass;
-  /** For the person in the chat: masked, one sentence. */
+  /** For the user: masked, one sentence. */
   message: string;
-  /** True where the same request may well succeed later. */
+  /** True if the same request may well succeed later. */
   retryable: boolean;
   /** Milliseconds that the provider asked to wait. */
   retryAfterMs?: number;
@@ -93,7 +90,11 @@ export interface RunFailure {
 /** Thrown inside a run to end it as failed. */
 export class RunError extends Error {
   override readonly name = "RunError";
-  constructor(readonly failure: RunFailure, options?: { cause?: unknown }) {
+  /** What the provider counted for the request that failed, if it did. */
+  readonly usage: Usage | undefined;
+
+  constructor(readonly failure: RunFailure, options: { cause?: unknown; usage?: Usage } = {}) {
     super(failure.message, options);
+    this.usage = options.usage;
   }
 }

@@ -2,15 +2,36 @@ import type { RunFailure } from "./errors.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { Usage } from "./usage.ts";
 
-/** Why a step or a run stopped making tokens: the reasons that every client generation takes. */
+/** Why a step or a run stopped generating: only reasons that every client version accepts. */
 export type FinishReason = "stop" | "length" | "content-filter" | "tool-calls" | "error" | "other";
 
-/** A provider's own notes on a part, by provider name: signatures, redacted data, item ids. */
+/** Provider-specific data of a part, by provider name: signatures, redacted data, item ids. */
 export type ProviderMetadata = Record<string, JsonObject>;
 
+/** What every event of a tool call has. */
+interface ToolEvent {
+  toolCallId: string;
+  /** Set if the provider runs the tool. */
+  providerExecuted?: true;
+  /** Set if the request declared the tool: its client runs it, and knows it by its type. */
+  declared?: true;
+}
+
+/** A tool call that begins, or whose whole input is known. */
+export interface ToolInputEvent extends ToolEvent {
+  toolName: string;
+}
+
+/** The usage of a run. */
+interface RunUsage {
+  usage: Usage;
+  /** The usage of the whole message, if the run continues an answer. */
+  messageUsage?: Usage;
+}
+
 /**
- * One element of a run's log. Neutral: no protocol's names, and each event holds all that an encoder
- * needs, so that encoding is a pure function of one event and a replay has the same bytes.
+ * One element of a run's log. Events are protocol-neutral, and each holds everything an encoder needs,
+ * so encoding is a pure function of one event and a replay has the same bytes.
  *
  * Order: `start` once; per step `step-start`, parts, `step-finish`; then `finish` or `error`, last.
  */
@@ -23,48 +44,13 @@ export type RunEvent =
   | { type: "reasoning-start"; id: string; providerMetadata?: ProviderMetadata }
   | { type: "reasoning-delta"; id: string; text: string }
   | { type: "reasoning-end"; id: string; providerMetadata?: ProviderMetadata }
-  | {
-    type: "tool-input-start";
-    toolCallId: string;
-    toolName: string;
-    providerExecuted?: true;
-    declared?: true;
-  }
+  | { type: "tool-input-start" } & ToolInputEvent
   | { type: "tool-input-delta"; toolCallId: string; text: string }
-  | {
-    type: "tool-input";
-    toolCallId: string;
-    toolName: string;
-    input: Json;
-    providerExecuted?: true;
-    /** Set where the request declared the tool: its client runs it, and knows it by its type. */
-    declared?: true;
-    providerMetadata?: ProviderMetadata;
-  }
-  | {
-    type: "tool-input-error";
-    toolCallId: string;
-    toolName: string;
-    /** The text that the model sent and that is not valid JSON. */
-    input: string;
-    errorText: string;
-    providerExecuted?: true;
-    declared?: true;
-  }
-  | {
-    type: "tool-output";
-    toolCallId: string;
-    output: Json;
-    providerExecuted?: true;
-    declared?: true;
-  }
-  | {
-    type: "tool-output-error";
-    toolCallId: string;
-    errorText: string;
-    providerExecuted?: true;
-    declared?: true;
-  }
+  | { type: "tool-input"; input: Json; providerMetadata?: ProviderMetadata } & ToolInputEvent
+  /** `input` is the text that the model sent, which is not valid JSON. */
+  | { type: "tool-input-error"; input: string; errorText: string } & ToolInputEvent
+  | { type: "tool-output"; output: Json } & ToolEvent
+  | { type: "tool-output-error"; errorText: string } & ToolEvent
   | {
     type: "source-url";
     sourceId: string;
@@ -86,21 +72,12 @@ export type RunEvent =
     type: "finish";
     state: "completed" | "stopped" | "interrupted";
     finishReason: FinishReason;
-    usage: Usage;
-    /** What the whole message took, where the run continues an answer. */
-    messageUsage?: Usage;
     model: string;
-  }
-  | {
-    type: "error";
-    failure: RunFailure;
-    usage: Usage;
-    messageUsage?: Usage;
-    /** Missing where the run could not be stored: then nothing certain is known of the message. */
-    model?: string;
-  };
+  } & RunUsage
+  /** `model` is missing if the run could not be stored: the state of the message is then unknown. */
+  | { type: "error"; failure: RunFailure; model?: string } & RunUsage;
 
-/** An event with its place in the run's log: 1 for the first, then without gaps. */
+/** An event with its position in the run's log, from 1 without gaps. */
 export interface LoggedEvent {
   seq: number;
   event: RunEvent;

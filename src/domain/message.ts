@@ -1,13 +1,14 @@
-import type { FinishReason, ProviderMetadata } from "./event.ts";
+import type { RunFailure } from "./errors.ts";
+import type { FinishReason, ProviderMetadata, RunEvent } from "./event.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { Usage } from "./usage.ts";
 
-/** Who said it. */
+/** The author of a message. */
 export type Role = "system" | "user" | "assistant";
 
 /**
- * One part of a message: the AI SDK 5+ `UIMessage` part, which every protocol's form is rendered
- * from. Parts of unknown type are kept as they came, and so are unknown keys of any part.
+ * One part of a message: the AI SDK 5+ `UIMessage` part, from which the form of every protocol is
+ * rendered. Parts of unknown type, and unknown keys of any part, are kept unchanged.
  */
 export type Part =
   | TextPart
@@ -16,26 +17,25 @@ export type Part =
   | SourceUrlPart
   | SourceDocumentPart
   | FilePart
-  | StepStartPart
+  | { type: "step-start" }
   | UnknownPart;
 
-export interface TextPart {
-  type: "text";
-  text: string;
-  state?: "streaming" | "done";
-  providerMetadata?: ProviderMetadata;
-}
+/** Text of a user or a model. */
+export type TextPart = Block<"text">;
 
-export interface ReasoningPart {
-  type: "reasoning";
+/** A model's thinking. */
+export type ReasoningPart = Block<"reasoning">;
+
+interface Block<Type> {
+  type: Type;
   text: string;
   state?: "streaming" | "done";
   providerMetadata?: ProviderMetadata;
 }
 
 /**
- * A tool call with, once there is one, its result. A tool that the client's request declared has a
- * type of its own, `tool-NAME`; any other is a `dynamic-tool` with a `toolName`.
+ * A tool call, with its result once there is one. A tool declared in the client's request has its own
+ * type, `tool-NAME`; any other is a `dynamic-tool` with a `toolName`.
  */
 export interface ToolPart {
   type: "dynamic-tool" | `tool-${string}`;
@@ -47,12 +47,12 @@ export interface ToolPart {
   errorText?: string;
   providerExecuted?: boolean;
   callProviderMetadata?: ProviderMetadata;
-  /** What the user was asked about the call, and said. */
+  /** The user's approval of the call, requested or given. */
   approval?: { id: string; approved?: boolean; reason?: string };
 }
 
-/** How far a tool call has come. Parley's own tools need no approval; a client's may. */
-export type ToolState =
+/** The progress of a tool call. Parley's own tools need no approval; a client's may. */
+type ToolState =
   | "input-streaming"
   | "input-available"
   | "approval-requested"
@@ -61,22 +61,10 @@ export type ToolState =
   | "output-error"
   | "output-denied";
 
-export interface SourceUrlPart {
-  type: "source-url";
-  sourceId: string;
-  url: string;
-  title?: string;
-  providerMetadata?: ProviderMetadata;
-}
+/** A web page that the model used. */
+export type SourceUrlPart = Extract<RunEvent, { type: "source-url" }>;
 
-export interface SourceDocumentPart {
-  type: "source-document";
-  sourceId: string;
-  mediaType: string;
-  title: string;
-  filename?: string;
-  providerMetadata?: ProviderMetadata;
-}
+type SourceDocumentPart = Extract<RunEvent, { type: "source-document" }>;
 
 /** A file; `url` may be a `data:` URL. */
 export interface FilePart {
@@ -87,29 +75,30 @@ export interface FilePart {
   providerMetadata?: ProviderMetadata;
 }
 
-export interface StepStartPart {
-  type: "step-start";
-}
-
-/** A part that Parley does not know: kept whole, sent back as it came, never sent to a model. */
-export interface UnknownPart {
+/** A part of unknown type: kept whole, returned unchanged, never sent to a model. */
+interface UnknownPart {
   type: `data-${string}` | `unknown-${string}`;
   value: JsonObject;
 }
 
-/** How an assistant's message came to its end; a user's message is always `completed`. */
+/**
+ * How an assistant message ended. A user message is `completed`, unless its last run left no answer: then
+ * it says how that ended.
+ */
 export type MessageStatus = "completed" | "stopped" | "interrupted" | "failed";
 
-/** A message in the one neutral form in which it is stored. */
+/** A message in the neutral form, as stored. */
 export interface Message {
-  /** What clients call it; unique among the messages of one branch. */
+  /** The id that clients use; unique within a branch. */
   id: string;
   role: Role;
   parts: Part[];
-  /** What a client put beside the parts, kept as it came: v4 annotations, v5+ metadata. */
+  /** What a client sent along with the parts, unchanged: v4 annotations, v5+ metadata. */
   metadata: JsonObject;
   status: MessageStatus;
   model: string | null;
+  /** The reason of the status `failed`. */
+  failure?: RunFailure | null;
   finishReason: FinishReason | null;
   usage: Usage | null;
   /** Milliseconds since the Unix epoch. */
@@ -121,17 +110,22 @@ export function isToolPart(part: Part): part is ToolPart {
   return part.type === "dynamic-tool" || part.type.startsWith("tool-");
 }
 
-/** True for a part that is kept whole. Its type tells: a part of any type may have a key `value`. */
+/** True for a part of unknown type. Tests `type`, since a part of any type may have a key `value`. */
 export function isUnknownPart(part: Part): part is UnknownPart {
   return part.type.startsWith("data-") || part.type.startsWith("unknown-");
 }
 
-/** The name of the tool that was called. */
+/** True for a part that a model may be given. */
+export function isSeen(part: Part): boolean {
+  return !isUnknownPart(part) && !part.type.startsWith("source-");
+}
+
+/** The name of the called tool. */
 export function toolNameOf({ type, toolName }: ToolPart): string {
   return toolName ?? type.slice("tool-".length);
 }
 
-/** True where there is anything to show: not for an answer that ended before its first word. */
+/** True if there is anything to show: not for an answer that ended before its first word. */
 export function saysAnything(parts: readonly Part[]): boolean {
   return parts.some((part) =>
     part.type !== "step-start" && !(part.type === "text" && part.text === "")

@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto";
 
-/** Who a token stands for. */
+/** The user a token belongs to. */
 export interface Principal {
-  /** A UUID: a Coder user's own, or the one that belongs to a local user's name. */
+  /** A UUID: a Coder user's own, or one derived from a local user's name. */
   id: string;
   username: string;
 }
 
-/** Fixed, so that a name means the same owner on every machine. */
+/** The same everywhere, so that a name gives the same id on every machine. */
 const NAMESPACE = "a2f1c1f4-6f0e-4a53-9d43-3f6f1f0b7c55";
 
-/** The local user of that name: its id is the name's version 5 UUID. */
+/** The local user with that name. The id is a version 5 UUID of the name. */
 export function localPrincipal(username: string): Principal {
   const hash = createHash("sha1")
     .update(new Uint8Array(NAMESPACE.replaceAll("-", "").match(/../g)!.map((x) => parseInt(x, 16))))
@@ -25,11 +25,11 @@ export function localPrincipal(username: string): Principal {
   };
 }
 
-/** Tells who a token stands for. */
+/** Finds the user a token belongs to. */
 export interface Authenticator {
   /**
-   * Resolves to the principal, or undefined for a token that is not good.
-   * @throws {AppError} `bad_gateway` where the deployment that knows cannot be asked.
+   * Resolves to the principal, or undefined if the token is invalid.
+   * @throws {AppError} `bad_gateway` if the Coder deployment cannot check the token.
    */
   authenticate(token: string): Promise<Principal | undefined>;
 }

@@ -1,4 +1,4 @@
-/** The kinds of provider that Parley speaks to. */
+/** The types of provider that Parley supports. */
 export const PROVIDER_TYPES = [
   "openai",
   "openai-compatible",
@@ -11,10 +11,10 @@ export type ProviderType = (typeof PROVIDER_TYPES)[number];
 /** A configured provider. */
 export interface ProviderConfig {
   type: ProviderType;
-  /** What people call it; unique. */
+  /** Unique. */
   name: string;
   apiKey?: string | undefined;
   baseUrl?: string | undefined;
-  /** The models to offer; empty: all that the provider lists. */
+  /** The models to offer; if empty, all that the provider lists. */
   models: string[];
 }

@@ -1,19 +1,19 @@
 import type { MessageStatus } from "./message.ts";
 
-/** Where a run stands. The last four are its ends; nothing leaves them. */
+/** The state of a run. The last four are final. */
 export type RunState = "queued" | "running" | MessageStatus;
 
-/** What can happen to a run. */
+/** The events that change a run's state. */
 export type RunTransition = "start" | "complete" | "stop" | "interrupt" | "fail";
 
 /**
- * Every move that a run can make; anything else is refused.
+ * Every change of a run's state; any other is refused.
  *
- * - `start`: the chat is free, the provider is asked.
+ * - `start`: the chat is free, and the request goes out.
  * - `complete`: the model finished its answer.
- * - `stop`: a person, a deletion or a shutdown ended it.
+ * - `stop`: a user, a deletion or a shutdown ended it.
  * - `interrupt`: the process that owned it is gone.
- * - `fail`: the provider, the storage or a deadline ended it, with a class.
+ * - `fail`: the provider, the storage or a deadline ended it.
  */
 const TRANSITIONS = {
   queued: { start: "running", stop: "stopped" },
@@ -24,18 +24,18 @@ const TRANSITIONS = {
   failed: {},
 } as const satisfies Record<RunState, Partial<Record<RunTransition, RunState>>>;
 
-/** The state after `transition`, or undefined where the run cannot make that move. */
+/** The state after `transition`, or undefined if it cannot happen in `state`. */
 export function nextState(state: RunState, transition: RunTransition): RunState | undefined {
   const moves: Partial<Record<RunTransition, RunState>> = TRANSITIONS[state];
   return moves[transition];
 }
 
-/** How a running run ends by that transition. */
+/** The state in which a transition ends a running run. */
 export function endOf(transition: Exclude<RunTransition, "start">): MessageStatus {
   return TRANSITIONS.running[transition];
 }
 
-/** True for a state that nothing leaves. */
+/** True for a final state. */
 export function isEnded(state: RunState): state is MessageStatus {
   return Object.keys(TRANSITIONS[state]).length === 0;
 }

@@ -1,6 +1,6 @@
 import type { JsonObject } from "./json.ts";
 
-/** A tool as a request declares it: the client runs it. */
+/** A tool declared by a request, and run by its client. */
 export interface ToolDefinition {
   name: string;
   description?: string | undefined;
@@ -8,7 +8,7 @@ export interface ToolDefinition {
   schema: JsonObject;
 }
 
-/** The JSON that an answer must be. */
+/** The required JSON format of an answer. */
 export interface OutputFormat {
   name?: string | undefined;
   /** A JSON schema. */

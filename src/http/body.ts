@@ -1,82 +1,132 @@
-/** Reads request bodies within bounds. */
+/** Reads request bodies, up to a limit. */
 import type { z } from "zod";
-import { AppError, type Validation } from "../domain/errors.ts";
-import { validate } from "../wire/validate.ts";
+import { release } from "../domain/bytes.ts";
+import { BodyReader } from "../domain/body_reader.ts";
+import type { Clock } from "../domain/clock.ts";
+import { AppError } from "../domain/errors.ts";
+import { deepField, JsonExcess, MAX_DEPTH, parseJson } from "../domain/json.ts";
+import { Pauses } from "../domain/pauses.ts";
+import { badRequest, parseWith } from "../wire/validate.ts";
+import type { HttpParts, RequestContext } from "./context.ts";
+import { HttpError } from "./failure.ts";
 
-/** How deep a JSON body may be nested. */
-const MAX_DEPTH = 64;
+/** The fewest bytes of a body that may come in so many milliseconds, unless they are the last. */
+const LEAST = 64 * 1024;
+const WINDOW = 12_000;
+
+/** The most bytes to read at once. */
+const CHUNK = 64 * 1024;
+
+/** What reading a body takes. */
+type BodyParts = Pick<HttpParts, "bodies" | "clock">;
 
 /**
- * The JSON body of a request, or undefined for none.
- * @throws {AppError} `unsupported_media_type`, `too_large`, or `bad_request` with `failure` as the
- * message.
+ * The JSON body of a request, parsed with the schema. `otherwise` stands for a missing body.
+ * @throws {HttpError} 415 for another content type.
+ * @throws {AppError} `too_large`, or `bad_request` if the body is not JSON, not UTF-8, nested too deep
+ * or too wide, or not what the schema expects.
  */
-export async function readJson(
-  request: Request,
-  limit: number,
+export async function readBody<T>(
+  c: RequestContext,
+  parts: BodyParts & Pick<HttpParts, "limits">,
+  schema: z.ZodType<T>,
   failure: string,
-): Promise<unknown> {
-  const bytes = await readBytes(request, limit);
-  if (bytes.length === 0) return undefined;
-  checkType(request.headers.get("content-type"));
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new AppError("bad_request", failure, {
-      detail: error instanceof SyntaxError
-        ? `Expected JSON: ${error.message.slice(0, 200)}`
-        : "Expected JSON in UTF-8",
-    });
+  otherwise?: T,
+): Promise<T> {
+  const refuse = (detail: string) => new AppError("bad_request", failure, { detail });
+  const bytes = await readBytes(c, parts, parts.limits.bodyBytes);
+  if (bytes.length === 0) {
+    if (otherwise === undefined) throw refuse("Expected a JSON body, found none");
+    return otherwise;
   }
-  if (deeperThan(value, MAX_DEPTH)) {
-    throw new AppError("bad_request", failure, {
-      detail: `Expected JSON that is nested at most ${MAX_DEPTH} deep`,
-    });
+  checkType(c.req.header("content-type"));
+  const value = await parseJson(bytes).finally(() => release(bytes)).catch((error) => {
+    if (error instanceof JsonExcess) {
+      throw badRequest(failure, { field: "", detail: error.message });
+    }
+    if (error instanceof SyntaxError) throw refuse(`Expected JSON: ${error.message.slice(0, 200)}`);
+    throw refuse("Expected JSON in UTF-8");
+  });
+  const pauses = new Pauses();
+  const field = deepField(value);
+  if (field !== undefined) {
+    const detail = `Expected JSON that is nested at most ${MAX_DEPTH} deep`;
+    throw badRequest(failure, { field, detail });
   }
-  return value;
+  await pauses.next();
+  return parseWith(schema, value, failure);
 }
 
 /**
- * The value as the schema has it.
- * @throws {AppError} `bad_request` with each wrong field.
+ * The whole body, once there is room for it. `hono/body-limit` would copy a request of unknown length, and
+ * copying one of Deno's server prints a warning about its signal.
+ * @throws {AppError} `too_large` beyond `limit` bytes; `bad_request` if the client does not send all of it.
+ * @throws {HttpError} 408 if it comes too slowly.
  */
-export function parseWith<T>(schema: z.ZodType<T>, value: unknown, failure: string): T {
-  const validated = validate(schema, value);
-  if ("data" in validated) return validated.data;
-  const validations = validated.issues.map((issue): Validation => ({
-    field: fieldName(issue.path),
-    detail: issue.message,
-  }));
-  const first = validations[0]!;
-  throw new AppError("bad_request", failure, {
-    detail: first.field === "" ? first.detail : `${first.field}: ${first.detail}`,
-    validations,
+export async function readBytes(
+  c: RequestContext,
+  { bodies, clock }: BodyParts,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { body, headers } = c.req.raw;
+  const length = headers.get("content-length");
+  const declared = length === null ? limit : Number(length);
+  if (declared > limit) throw tooLarge(limit);
+  if (!body || declared === 0) return new Uint8Array();
+  c.set("handled", await bodies.enter(c.var.principal.id, declared));
+  const reader = new BodyReader(body, Math.min(CHUNK, declared));
+  // A body that is there as a whole would be read without a look at anything else.
+  const pauses = new Pauses();
+  const read = new ArrayBuffer(0, { maxByteLength: declared });
+  const pace = watchPace(clock, () => read.byteLength, () => reader.cancel());
+  try {
+    for (;;) {
+      const chunk = await reader.read();
+      if (pace.isSlow()) throw tooSlow();
+      if (!chunk) break;
+      const at = read.byteLength;
+      if (at + chunk.length > declared) throw tooLarge(limit);
+      read.resize(at + chunk.length);
+      new Uint8Array(read).set(chunk, at);
+      await pauses.next();
+    }
+  } catch (error) {
+    // Garbage collection would be too late for many of these.
+    read.transfer(0);
+    await reader.cancel().catch(() => {});
+    if (error instanceof AppError || error instanceof HttpError) throw error;
+    throw cutShort();
+  } finally {
+    pace.close();
+  }
+  if (length !== null && read.byteLength < declared) throw cutShort();
+  return new Uint8Array(read.transferToFixedLength());
+}
+
+/** Calls `onSlow` once fewer than `LEAST` bytes come in a `WINDOW`. */
+function watchPace(clock: Clock, size: () => number, onSlow: () => Promise<void>) {
+  const over = new AbortController();
+  let isSlow = false;
+  const watch = async (before: number): Promise<void> => {
+    await clock.sleep(WINDOW, over.signal);
+    const now = size();
+    if (now - before >= LEAST) return await watch(now);
+    isSlow = true;
+    await onSlow();
+  };
+  watch(0).catch(() => {});
+  return { isSlow: () => isSlow, close: () => over.abort() };
+}
+
+function tooSlow(): HttpError {
+  return new HttpError(408, "The request body came too slowly", {
+    detail: `Expected at least ${LEAST} bytes in ${WINDOW / 1_000} s.`,
+    headers: { connection: "close" },
   });
 }
 
-/** The whole body. @throws {AppError} `too_large` beyond `limit` bytes. */
-export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
-  const declared = Number(request.headers.get("content-length") ?? 0);
-  if (declared > limit) throw tooLarge(limit);
-  if (!request.body) return new Uint8Array();
-  // A length that was declared is what HTTP lets through: no need to count.
-  if (declared > 0) return new Uint8Array(await request.arrayBuffer());
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request.body) {
-    size += chunk.length;
-    if (size > limit) throw tooLarge(limit);
-    chunks.push(chunk);
-  }
-  if (chunks.length === 1) return chunks[0]!;
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+function cutShort(): AppError {
+  return new AppError("bad_request", "The request body ended too early");
 }
 
 function tooLarge(limit: number): AppError {
@@ -86,32 +136,9 @@ function tooLarge(limit: number): AppError {
   });
 }
 
-function checkType(type: string | null): void {
-  if (type === null || /^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type)) return;
-  throw new AppError("unsupported_media_type", "Unsupported content type", {
+function checkType(type: string | undefined): void {
+  if (type === undefined || /^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type)) return;
+  throw new HttpError(415, "Unsupported content type", {
     detail: `Expected application/json, found ${type.slice(0, 100)}`,
   });
-}
-
-/** Walks without recursion: what it guards against is a stack that overflows. */
-function deeperThan(value: unknown, depth: number): boolean {
-  let level = [value];
-  for (let at = 0; level.length > 0; at++) {
-    if (at > depth) return true;
-    const next: unknown[] = [];
-    for (const item of level) {
-      if (typeof item !== "object" || item === null) continue;
-      for (const child of Object.values(item)) {
-        if (typeof child === "object" && child !== null) next.push(child);
-      }
-    }
-    level = next;
-  }
-  return false;
-}
-
-function fieldName(path: PropertyKey[]): string {
-  return path.map((key, index) =>
-    typeof key === "number" ? `[${key}]` : index === 0 ? String(key) : `.${String(key)}`
-  ).join("");
 }

@@ -1,48 +1,75 @@
 import type { Context, Hono } from "hono";
 import type { Clock, IdGenerator } from "../domain/clock.ts";
-import type { BusyPolicy } from "../domain/policies.ts";
-import type { ChatStore, FileStore, Ledger, MessageStore } from "../domain/ports.ts";
+import type { BusyPolicy, RefusedUrls } from "../domain/policies.ts";
+import type { Places } from "../domain/places.ts";
+import type {
+  AttemptStore,
+  ChatStore,
+  FileStore,
+  MessageStore,
+  StorageHealth,
+} from "../domain/ports.ts";
+import type { Turns } from "../domain/turns.ts";
 import type { Authenticator, Principal } from "../domain/principal.ts";
 import type { Price } from "../domain/usage.ts";
 import type { Limits } from "../config/config.ts";
 import type { ModelCatalog } from "../models/catalog.ts";
 import type { Logger } from "../observe/log.ts";
 import type { ChatFeed } from "../runs/feed.ts";
+import type { Conversation } from "../runs/conversation.ts";
 import type { Runs } from "../runs/runs.ts";
-import type { StreamGate } from "./stream_gate.ts";
+import type { Connection, HeldBytes } from "./paced_body.ts";
+import type { BodyGate } from "./body_gate.ts";
 
-/** What the routes need. */
+/** Everything that the endpoints need. */
 export interface HttpParts {
   chats: ChatStore;
   messages: MessageStore;
+  conversation: Conversation;
   files: FileStore;
   runs: Runs;
-  ledger: Ledger;
+  attempts: AttemptStore;
   feed: ChatFeed;
   prices: Readonly<Record<string, Price>>;
-  /** What a message meets while its chat is answering, where the request does not say. */
+  /** URLs of files that a message may not have. */
+  refusedUrls: RefusedUrls;
+  /** The default policy for a message to a chat that is answering. */
   busy: BusyPolicy;
   catalog: ModelCatalog;
-  /** The model of a request that names none; the first one where this is undefined. */
+  /** The model of a request that names none; by default the first in the catalog. */
   defaultModel: string | undefined;
   authenticator: Authenticator;
-  streams: StreamGate;
+  streams: Places;
+  held: HeldBytes;
+  /** Taken by long responses for each part of their work. */
+  turns: Turns;
+  bodies: BodyGate;
   clock: Clock;
   ids: IdGenerator;
   log: Logger;
   limits: Limits;
   corsOrigins: string[];
-  /** Host names that a request may give; undefined where any may be. */
+  /** Host names that a request may give; undefined if any is allowed. */
   hosts: ReadonlySet<string> | undefined;
   /** Aborted when the server is about to stop: streams that never end are closed. */
   closing: AbortSignal;
-  /** Resolves when the database answers. */
-  ping: () => Promise<unknown>;
+  health: StorageHealth;
 }
 
-/** What the middleware leaves for the routes. */
+/** What a request comes with, and the values that the middleware sets for the endpoints. */
 export interface Env {
-  Variables: { requestId: string; principal: Principal };
+  Bindings: {
+    /** Its connection, unless a test asks without one. */
+    connection?: Connection;
+  };
+  Variables: {
+    requestId: string;
+    principal: Principal;
+    /** Resolves to whether the token still belongs to the user, or may: if nobody can tell, it does. */
+    isSignedIn: () => Promise<boolean>;
+    /** Gives back what the request holds; called when it has been handled. */
+    handled?: () => void;
+  };
 }
 
 /** The app that routes are added to. */

@@ -1,50 +1,58 @@
-/** The one place where errors become HTTP. */
-import { AppError, type ErrorCode } from "../domain/errors.ts";
+/** Turns errors into HTTP responses. */
+import { AppError, type AppErrorOptions, type ErrorCode } from "../domain/errors.ts";
 
-/** The status of each error. */
+/** The HTTP status of each domain error. */
 const STATUS: Readonly<Record<ErrorCode, number>> = {
   bad_request: 400,
-  unauthorized: 401,
-  forbidden: 403,
   not_found: 404,
-  method_not_allowed: 405,
   conflict: 409,
   too_large: 413,
-  unsupported_media_type: 415,
-  misdirected: 421,
   unprocessable: 422,
   too_many_requests: 429,
-  headers_too_large: 431,
   internal: 500,
+  storage_failed: 500,
   bad_gateway: 502,
   unavailable: 503,
-  storage_failed: 500,
   storage_full: 507,
 };
 
-/** An error in Coder's shape: `{message, detail?, validations?}`. */
-export function failureResponse(error: AppError): Response {
-  const { message, detail, validations } = error;
-  return Response.json({ message, detail, validations }, {
-    status: STATUS[error.code],
+/** An error of HTTP itself, such as a wrong method, with its status. */
+export class HttpError extends Error {
+  override readonly name = "HttpError";
+  constructor(
+    readonly status: 401 | 403 | 405 | 408 | 415 | 421 | 431,
+    message: string,
+    readonly options: Pick<AppErrorOptions, "detail" | "headers">,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * Any error as a response in Coder's shape: `{message, detail?, validations?}`. The
+ * response to an unexpected error has no details.
+ */
+export function failureOf(error: unknown): Response {
+  const known = error instanceof AppError || error instanceof HttpError
+    ? error
+    : new AppError("internal", "An internal error occurred");
+  const isHttp = known instanceof HttpError;
+  const status = isHttp ? known.status : STATUS[known.code];
+  const { detail, headers, validations, retryAfter }: AppErrorOptions = isHttp
+    ? known.options
+    : known;
+  return Response.json({ message: known.message, detail, validations }, {
+    status,
     headers: {
       "cache-control": "no-store",
-      ...(error.retryAfter !== undefined && { "retry-after": String(error.retryAfter) }),
-      ...error.headers,
+      ...(retryAfter !== undefined && { "retry-after": String(retryAfter) }),
+      ...headers,
     },
   });
 }
 
-/** Any error as an `AppError`: what is not one is ours, and tells nothing. */
-export function asAppError(error: unknown): AppError {
-  if (error instanceof AppError) return error;
-  return new AppError("internal", "An internal error occurred", { cause: error });
-}
-
-/** What Coder's server says of a thing that is not there, or is another's. */
+/** Coder's error for a resource that does not exist or belongs to someone else. */
 export function notFound(): AppError {
-  return new AppError(
-    "not_found",
-    "Resource not found or you do not have access to this resource",
-  );
+  const message = "Resource not found or you do not have access to this resource";
+  return new AppError("not_found", message);
 }

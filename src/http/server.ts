@@ -1,19 +1,40 @@
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { MiddlewareHandler } from "hono";
+import { secureHeaders } from "hono/secure-headers";
 import { AppError } from "../domain/errors.ts";
-import { authenticate, TOKEN_HEADER } from "./auth.ts";
-import { chatRoutes } from "./chats.ts";
+import { authenticate, authorityOf, TOKEN_HEADER } from "./auth.ts";
 import type { App, Env, HttpParts } from "./context.ts";
-import { deploymentRoutes } from "./deployment.ts";
-import { documentRoutes } from "./documents.ts";
-import { asAppError, failureResponse, notFound } from "./failure.ts";
-import { fileRoutes } from "./files.ts";
-import { messageRoutes } from "./messages.ts";
-import { modelRoutes } from "./models.ts";
-import { runRoutes } from "./runs.ts";
-import { usageRoutes } from "./usage.ts";
-import { watchRoutes } from "./watch.ts";
+import { chat } from "./endpoints/chat.ts";
+import { chats } from "./endpoints/chats.ts";
+import { createMessage } from "./endpoints/create_message.ts";
+import { deployment } from "./endpoints/deployment.ts";
+import { documents } from "./endpoints/documents.ts";
+import { files } from "./endpoints/files.ts";
+import { listMessages } from "./endpoints/list_messages.ts";
+import { resumeStream } from "./endpoints/resume_stream.ts";
+import { root } from "./endpoints/root.ts";
+import { runs } from "./endpoints/runs.ts";
+import { usage } from "./endpoints/usage.ts";
+import { watchChats } from "./endpoints/watch_chats.ts";
+import { failureOf, HttpError, notFound } from "./failure.ts";
+
+/** All endpoints, in the order of the documentation. */
+const ENDPOINTS: readonly ((app: App, parts: HttpParts) => void)[] = [
+  chats,
+  // Before the routes of a single chat: its path looks like the path of a chat.
+  watchChats,
+  chat,
+  listMessages,
+  createMessage,
+  files,
+  resumeStream,
+  runs,
+  usage,
+  deployment,
+  documents,
+  root,
+];
 
 /** The largest headers of a request, in characters. */
 const MAX_HEADERS = 32 * 1024;
@@ -21,88 +42,111 @@ const MAX_HEADERS = 32 * 1024;
 /** Paths of the API that need no token. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/api/v2/buildinfo"]);
 
+/** Methods that change nothing, and the path of what stops an answer. */
+const READING: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+const STOP = /^\/api\/v2\/chats\/[^/]+\/stop$/;
+
+/** Paths that are asked every few seconds, and logged as `debug`. */
+const HEALTH_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
+
 /** The HTTP application. */
 export function createHttp(parts: HttpParts): App {
   const app: App = new Hono<Env>();
-  app.use(observe(parts));
-  app.use(guard(parts));
+  app.use(observe(parts), secure(parts), guard(parts));
   if (parts.corsOrigins.length > 0) app.use(allowOrigins(parts.corsOrigins));
   const auth = authenticate(parts);
-  app.use("/api/v2/*", (c, next) => OPEN_PATHS.has(c.req.path) ? next() : auth(c, next));
+  app.use(
+    "/api/v2/*",
+    keepPrivate,
+    (c, next) => OPEN_PATHS.has(c.req.path) ? next() : auth(c, next),
+  );
+  app.use(answerOtherMethods(app), refuseChanges(parts));
+  for (const endpoint of ENDPOINTS) endpoint(app, parts);
 
-  // Before the routes of a single chat: its path is like an id.
-  watchRoutes(app, parts);
-  chatRoutes(app, parts);
-  messageRoutes(app, parts);
-  runRoutes(app, parts);
-  fileRoutes(app, parts);
-  usageRoutes(app, parts);
-  modelRoutes(app, parts);
-  deploymentRoutes(app, parts);
-  documentRoutes(app);
-  answerOtherMethods(app);
-
-  app.notFound(() => failureResponse(notFound()));
+  app.notFound(() => failureOf(notFound()));
   app.onError((error, c) => {
-    const failure = asAppError(error);
-    if (failure.code === "internal" || failure.code.startsWith("storage")) {
+    const response = failureOf(error);
+    if (response.status === 500 || response.status === 507) {
       parts.log.log("error", "request failed", {
         request: c.var.requestId,
-        reason: reasonOf(failure),
+        reason: reasonOf(error),
       });
     }
-    return failureResponse(failure);
+    return response;
   });
   return app;
 }
 
-/** Gives each request an id and one log line: never its contents, its query or its token. */
-function observe({ clock, ids, log }: HttpParts): MiddlewareHandler<Env> {
+/**
+ * Gives each request an id and one log line, which never has its contents, its query or its token.
+ * `hono/request-id` rejects ids with dots, and loses its header on some responses.
+ */
+function observe(
+  { clock, ids, log }: Pick<HttpParts, "clock" | "ids" | "log">,
+): MiddlewareHandler<Env> {
   return async (c, next) => {
     const given = c.req.header("x-request-id");
     const requestId = given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : ids.uuid();
     c.set("requestId", requestId);
-    const begun = clock.now();
+    const begun = clock.elapsed();
     await next();
-    // Hono drops the body of a HEAD: what stands behind it must know.
+    c.var.handled?.();
+    // Hono drops the body of a HEAD without cancelling it.
     if (c.req.raw.method === "HEAD") await c.res.body?.cancel();
     const { headers } = c.res;
     headers.set("x-request-id", requestId);
-    headers.set("x-content-type-options", "nosniff");
-    headers.set("referrer-policy", "no-referrer");
-    if (!headers.has("content-security-policy")) {
-      headers.set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
-    }
-    log.log("info", "request", {
+    log.log(HEALTH_PATHS.has(c.req.path) ? "debug" : "info", "request", {
       request: requestId,
       method: c.req.method,
       path: c.req.path.slice(0, 200),
       status: c.res.status,
-      ms: clock.now() - begun,
+      ms: Math.round(clock.elapsed() - begun),
       user: c.var.principal?.username,
       run: headers.get("parley-run-id") ?? undefined,
     });
   };
 }
 
-/** Refuses requests that are too large in their head, or that a foreign page made by a DNS trick. */
-function guard({ hosts }: HttpParts): MiddlewareHandler<Env> {
+/** Adds security headers for browsers. A route may set its own policy. */
+function secure({ corsOrigins }: Pick<HttpParts, "corsOrigins">): MiddlewareHandler {
+  return secureHeaders({
+    overwrite: false,
+    contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    // A page of an allowed origin that is of this site may show files.
+    crossOriginResourcePolicy: corsOrigins.length === 0 ? "same-origin" : "same-site",
+    // This header is up to the proxy that terminates TLS.
+    strictTransportSecurity: false,
+    xFrameOptions: "DENY",
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
+  });
+}
+
+/** Lets nobody keep what only its user may see, unless a route says otherwise. */
+const keepPrivate: MiddlewareHandler = async (c, next) => {
+  await next();
+  if (!c.res.headers.has("cache-control")) c.res.headers.set("cache-control", "no-store");
+};
+
+/** Refuses headers that are too large, and unknown hosts, which DNS rebinding would use. */
+function guard({ hosts }: Pick<HttpParts, "hosts">): MiddlewareHandler<Env> {
   return async (c, next) => {
     let size = c.req.url.length;
     c.req.raw.headers.forEach((value, name) => size += name.length + value.length);
     if (size > MAX_HEADERS) {
-      throw new AppError("headers_too_large", "The request's headers are too large", {
+      throw new HttpError(431, "The request's headers are too large", {
         detail: `Expected at most ${MAX_HEADERS} characters, URL included.`,
       });
     }
-    if (hosts) {
-      const host = hostName(c.req.header("host") ?? "");
-      if (!hosts.has(host)) {
-        throw new AppError("misdirected", "This server does not answer for that host", {
-          detail: `Found Host ${JSON.stringify(host.slice(0, 100))}. ` +
-            "Add it to PARLEY_ALLOWED_HOSTS if it is meant.",
-        });
-      }
+    // HTTP/2 has the host in `:authority`, which the runtime shows as the URL's; a Host beside it counts too.
+    const named = [c.req.header("host") ?? authorityOf(c), authorityOf(c)].map(hostName);
+    const foreign = hosts && named.find((host) => !hosts.has(host));
+    if (foreign !== undefined) {
+      throw new HttpError(421, "This server does not answer for that host", {
+        detail: `Found Host ${JSON.stringify(foreign.slice(0, 100))}. ` +
+          "To allow it, add it to PARLEY_ALLOWED_HOSTS.",
+      });
     }
     await next();
   };
@@ -129,29 +173,66 @@ function allowOrigins(origins: string[]): MiddlewareHandler {
   });
 }
 
-/** 405 with `Allow` for a path that is known by other methods; `OPTIONS` lists them. */
-function answerOtherMethods(app: App): void {
+/**
+ * Answers 405 with `Allow` for a path that has other methods; `OPTIONS` lists them. Comes before the
+ * endpoints: of all routes that fit a path the most literal one counts, and `/chats/watch` is no
+ * `/chats/:chat`.
+ */
+function answerOtherMethods(app: App): MiddlewareHandler<Env> {
+  let routes: readonly PathMethods[] | undefined;
+  return async (c, next) => {
+    const segments = c.req.path.split("/");
+    const fitting = (routes ??= pathsOf(app)).find((route) => fits(segments, route));
+    if (!fitting || fitting.methods.has(c.req.method)) return await next();
+    const allow = [...fitting.methods, "OPTIONS"].sort().join(", ");
+    if (c.req.method === "OPTIONS") return c.body(null, 204, { allow });
+    throw new HttpError(405, "Method not allowed", {
+      detail: `Expected ${allow}, found ${c.req.method}.`,
+      headers: { allow },
+    });
+  };
+}
+
+/** Refuses what changes something while that might be lost. An answer can be stopped all the same. */
+function refuseChanges({ health }: Pick<HttpParts, "health">): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const { method, path } = c.req;
+    if (!READING.has(method) && !STOP.test(path)) await health.check();
+    await next();
+  };
+}
+
+/** The path of an endpoint, and the methods that it has. */
+interface PathMethods {
+  segments: readonly string[];
+  methods: ReadonlySet<string>;
+}
+
+/** The paths of all endpoints; of two that fit the same path, the more literal one comes first. */
+function pathsOf(app: App): PathMethods[] {
   const methods = new Map<string, Set<string>>();
   for (const { path, method } of app.routes) {
     if (method === "ALL") continue;
-    const known = methods.get(path) ?? new Set(["OPTIONS"]);
+    const known = methods.get(path) ?? new Set();
     known.add(method);
     if (method === "GET") known.add("HEAD");
     methods.set(path, known);
   }
-  for (const [path, known] of methods) {
-    const allow = [...known].sort().join(", ");
-    app.all(path, (c) => {
-      if (c.req.method === "OPTIONS") return c.body(null, 204, { allow });
-      throw new AppError("method_not_allowed", "Method not allowed", {
-        detail: `Expected ${allow}, found ${c.req.method}.`,
-        headers: { allow },
-      });
-    });
-  }
+  const literalFirst = (path: string) => path.replaceAll("/:", "/\uffff");
+  return [...methods]
+    .sort(([a], [b]) => literalFirst(a) < literalFirst(b) ? -1 : 1)
+    .map(([path, methods]) => ({ segments: path.split("/"), methods }));
 }
 
-function reasonOf(failure: AppError): string {
-  const cause = failure.cause;
-  return cause instanceof Error ? cause.stack ?? cause.message : failure.message;
+function fits(segments: readonly string[], route: PathMethods): boolean {
+  return segments.length === route.segments.length &&
+    route.segments.every((expected, at) =>
+      expected.startsWith(":") ? segments[at] !== "" : expected === segments[at]
+    );
+}
+
+/** What went wrong: in one line, unless nobody expected it. */
+function reasonOf(error: Error): string {
+  if (!(error instanceof AppError)) return error.stack ?? error.message;
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

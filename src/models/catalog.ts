@@ -1,101 +1,119 @@
-import type { LanguageModelV4 } from "@ai-sdk/provider";
-import type { Clock } from "../domain/clock.ts";
+import { AppError } from "../domain/errors.ts";
+import { settlesWithin } from "../domain/clock.ts";
 import type { Model } from "../domain/model.ts";
 import type { ProviderConfig, ProviderType } from "../domain/provider.ts";
-import type { Logger } from "../observe/log.ts";
+import type { SharedLines } from "./open_requests.ts";
+import { type ModelClient, sdkClient } from "./client.ts";
 import { demoModel } from "./demo.ts";
-import { discoverModels } from "./discover.ts";
+import type { ProviderProblem } from "./health.ts";
+import { type ListOptions, ModelList } from "./model_list.ts";
 import { providerFactory } from "./provider.ts";
 
-/** A model with the way to call it. */
+/** A model that can be called. */
 export interface CatalogModel extends Model {
   type: ProviderType;
   /** The provider's own id. */
   modelId: string;
-  languageModel(): Promise<LanguageModelV4>;
+  client(): Promise<ModelClient>;
 }
 
-/** Which models there are. */
+/** The available models. */
 export interface ModelCatalog {
-  /** All models, in the order of the configuration. */
+  /** All models that are known, in the order of the configuration. */
   list(): Promise<CatalogModel[]>;
-  /** The model that a request means by `id` or `provider/id`; undefined where there is none. */
+  /** The model of a request that names none; undefined if no model is known. */
+  first(): Promise<CatalogModel | undefined>;
+  /**
+   * Finds a model by `id` or `provider/id`; undefined if there is none.
+   * @throws {AppError} `bad_gateway` if a provider that may have it did not say which models it has.
+   */
   find(id: string): Promise<CatalogModel | undefined>;
+  /** What is wrong with the providers. */
+  problems(): ProviderProblem[];
 }
 
 /** What a catalog needs. */
-export interface CatalogOptions {
+export interface CatalogOptions extends ListOptions, SharedLines {
   providers: ProviderConfig[];
-  clock: Clock;
-  log: Logger;
-  /** Milliseconds between two words of the demo model. */
+  /** Milliseconds between words of the demo model. */
   demoPaceMs: number;
 }
 
-/** How long a provider's own list of models is believed, in milliseconds. */
-const LIST_TTL = 10 * 60_000;
+/** How long a first list is waited for while another source may have the model, in milliseconds. */
+const PATIENCE = 500;
 
-/** The catalog of the configured providers. Providers that name no models are asked, and cached. */
-export function modelCatalog({ providers, clock, log, demoPaceMs }: CatalogOptions): ModelCatalog {
+/** The catalog of the configured providers. Those without configured models are asked for a list. */
+export function modelCatalog(
+  { providers, demoPaceMs, ...options }: CatalogOptions,
+): ModelCatalog {
   const sources = providers.map((provider) => {
-    const factory = provider.type === "demo"
-      ? () => Promise.resolve(demoModel({ clock, paceMs: demoPaceMs }))
-      : providerFactory(provider);
-    const ids = modelIds(provider, clock, log);
-    return async () => (await ids()).map((id) => toModel(provider, id, () => factory(id)));
-  });
-
-  const list = async () => {
-    const models = (await Promise.all(sources.map((source) => source()))).flat();
-    const seen = new Set<string>();
-    return models.map((model) => {
-      const id = seen.has(model.id) ? `${model.provider}/${model.id}` : model.id;
-      seen.add(id);
-      return { ...model, id };
+    const { name, type } = provider;
+    const demo = type === "demo" ? sdkClient(demoModel(options.clock, demoPaceMs)) : undefined;
+    const factory = demo ? () => Promise.resolve(demo) : providerFactory(provider, options);
+    const list = new ModelList(provider, options);
+    const model = (id: string): CatalogModel => ({
+      id,
+      modelId: id,
+      displayName: demo ? "Demo (built in, no AI)" : id,
+      provider: name,
+      type,
+      client: () => factory(id),
     });
-  };
-  return {
-    list,
-    async find(id) {
-      const models = await list();
-      return models.find((model) => model.id === id) ??
-        models.find((model) => `${model.provider}/${model.modelId}` === id);
-    },
-  };
-}
+    return { name, list, model };
+  });
+  type Source = typeof sources[number];
 
-function toModel(
-  provider: ProviderConfig,
-  id: string,
-  languageModel: () => Promise<LanguageModelV4>,
-): CatalogModel {
-  return {
-    id,
-    modelId: id,
-    displayName: provider.type === "demo" ? "Demo (built in, no AI)" : id,
-    provider: provider.name,
-    type: provider.type,
-    languageModel,
+  /** Of two models with one id, the later has its provider's name before it. */
+  const known = () => {
+    const seen = new Set<string>();
+    return sources.flatMap(({ name, list, model }) =>
+      list.ids.map((id) => {
+        const isTaken = seen.has(id);
+        seen.add(id);
+        return { ...model(id), ...(isTaken && { id: `${name}/${id}` }) };
+      })
+    );
   };
-}
 
-/** The ids of a provider's models: as configured, else as the provider lists them. */
-function modelIds(provider: ProviderConfig, clock: Clock, log: Logger): () => Promise<string[]> {
-  if (provider.models.length > 0) return () => Promise.resolve(provider.models);
-  if (provider.type === "demo") return () => Promise.resolve(["demo"]);
-  let cached: { ids: Promise<string[]>; at: number } | undefined;
-  return () => {
-    if (!cached || clock.now() - cached.at > LIST_TTL) {
-      const entry = { ids: discoverModels(provider), at: clock.now() };
-      cached = entry;
-      entry.ids = entry.ids.catch((error) => {
-        // A failure is not remembered: the next request asks again.
-        if (cached === entry) cached = undefined;
-        const reason = error instanceof Error ? error.message : String(error);
-        log.log("warn", "a provider does not list its models", { provider: provider.name, reason });
-        return [];
-      });
+  /** The first model that is picked. A source that is silent keeps nobody from another's models. */
+  const first = async (pick: (source: Source) => string | undefined) => {
+    let isPatient = true;
+    const asked = sources.map(({ list }) => list.refresh());
+    for (const [at, source] of sources.entries()) {
+      isPatient &&= await settlesWithin(asked[at]!, PATIENCE, options.clock);
+      const id = pick(source);
+      if (id === undefined) continue;
+      const isTaken = sources.slice(0, at).some(({ list }) => list.ids.includes(id));
+      return { ...source.model(id), ...(isTaken && { id: `${source.name}/${id}` }) };
     }
-    return cached.ids;
+    return undefined;
+  };
+  const firstWith = async (id: string) =>
+    await first(({ list }) => list.ids.includes(id) ? id : undefined) ??
+      await first(({ name, list }) => list.ids.find((one) => `${name}/${one}` === id));
+
+  const settled = () => Promise.all(sources.map(({ list }) => list.settled()));
+  return {
+    problems: () => options.health.problems(),
+    async list() {
+      await Promise.all(sources.map(({ list }) => list.refresh()));
+      return known();
+    },
+    async first() {
+      const found = await first(({ list }) => list.ids[0]);
+      if (found) return found;
+      await settled();
+      return known()[0];
+    },
+    async find(id) {
+      const found = await firstWith(id);
+      if (found) return found;
+      await settled();
+      const unknown = sources.flatMap(({ list }) => list.problem ?? []);
+      const after = await firstWith(id);
+      if (after || unknown.length === 0) return after;
+      const detail = unknown.join(" ");
+      throw new AppError("bad_gateway", "Cannot tell if there is such a model", { detail });
+    },
   };
 }

@@ -1,14 +1,14 @@
 import type { CatalogModel } from "./catalog.ts";
 
-/** Words by which providers name their small models, the cheapest first. */
+/** Words that mark small models in their names, cheapest first. */
 const SMALL = ["nano", "lite", "mini", "haiku", "flash", "small"];
 
-/** Models that do something else than chat. */
+/** Models that are not for chat. */
 const OTHER = /audio|tts|transcribe|realtime|image|embed|moderation|search|live|vision-only/i;
 
 /**
- * The model for small work beside `model`: of the same provider, the cheapest by its name; `model`
- * itself where no name tells.
+ * The model for small jobs that go with `model`: the same provider's cheapest, judging by name, or
+ * `model` itself if the names do not tell.
  */
 export function cheapestBeside(model: CatalogModel, models: readonly CatalogModel[]): CatalogModel {
   const beside = models.filter(({ provider, modelId }) =>

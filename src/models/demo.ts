@@ -1,23 +1,13 @@
-import type {
-  LanguageModelV4,
-  LanguageModelV4Prompt,
-  LanguageModelV4StreamPart,
-} from "@ai-sdk/provider";
+import type { LanguageModelV4, LanguageModelV4StreamPart } from "@ai-sdk/provider";
 import type { Clock } from "../domain/clock.ts";
 import { demoScript } from "./demo_script.ts";
 
-/** What the demo model needs. */
-export interface DemoOptions {
-  clock: Clock;
-  /** Milliseconds between two words; 0 for as fast as it can. */
-  paceMs: number;
-}
-
 /**
- * The built-in model: offline, deterministic, and honest that it is no AI. It speaks the AI SDK's
- * model interface, so that everything behind it is what a real model goes through.
+ * The built-in model: offline, deterministic, and open about not being an AI. It implements the AI
+ * SDK's model interface, so that it takes the same path as a real model. `paceMs`: milliseconds
+ * between words.
  */
-export function demoModel({ clock, paceMs }: DemoOptions): LanguageModelV4 {
+export function demoModel(clock: Clock, paceMs: number): LanguageModelV4 {
   return {
     specificationVersion: "v4",
     provider: "demo",
@@ -27,18 +17,13 @@ export function demoModel({ clock, paceMs }: DemoOptions): LanguageModelV4 {
       throw new Error("the demo model only streams");
     },
     doStream({ prompt, abortSignal, reasoning }) {
-      const asked = lastUserText(prompt);
-      const parts = demoScript(asked, {
-        turn: prompt.filter(({ role }) => role === "user").length,
-        thinking: reasoning !== undefined && reasoning !== "none",
-        inputTokens: countWords(JSON.stringify(prompt)),
-      });
+      const parts = demoScript(prompt, reasoning !== undefined && reasoning !== "none");
       return Promise.resolve({ stream: paced(parts, clock, paceMs, abortSignal) });
     },
   };
 }
 
-/** Hands the parts out, waiting before each delta. */
+/** Streams the parts, waiting before each delta. */
 function paced(
   parts: LanguageModelV4StreamPart[],
   clock: Clock,
@@ -50,23 +35,9 @@ function paced(
     async pull(controller) {
       const { value, done } = queue.next();
       if (done) return controller.close();
-      if (signal?.aborted) return controller.error(signal.reason);
-      try {
-        if (paceMs > 0 && value.type.endsWith("-delta")) await clock.sleep(paceMs, signal);
-        controller.enqueue(value);
-      } catch (error) {
-        controller.error(error);
-      }
+      signal?.throwIfAborted();
+      if (paceMs > 0 && value.type.endsWith("-delta")) await clock.sleep(paceMs, signal);
+      controller.enqueue(value);
     },
   }, { highWaterMark: 0 });
-}
-
-function lastUserText(prompt: LanguageModelV4Prompt): string {
-  const user = prompt.findLast((message) => message.role === "user");
-  return user?.content.map((part) => part.type === "text" ? part.text : "").join("") ?? "";
-}
-
-/** The demo model's tokens are words. */
-function countWords(text: string): number {
-  return text.match(/\S+/g)?.length ?? 0;
 }

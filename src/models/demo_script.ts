@@ -1,56 +1,53 @@
-import type { LanguageModelV4StreamPart } from "@ai-sdk/provider";
-
-/** What the demo model answers by. */
-interface DemoTurn {
-  /** The number of the user's message in the chat, from 1. */
-  turn: number;
-  thinking: boolean;
-  inputTokens: number;
-}
+import type { LanguageModelV4Prompt, LanguageModelV4StreamPart } from "@ai-sdk/provider";
+import { estimateTokens } from "../domain/usage.ts";
 
 /**
- * The demo model's answer as the parts of one step. Words in the question call up other kinds of
- * part: "reasoning" (or `thinking: true`), "tool", "source", "file"; "everything" has them all.
+ * The demo model's answer as the parts of one step. Words in the question add other kinds of part:
+ * "reasoning" (or `thinking`), "tool", "source", "file"; "everything" adds them all.
  */
-export function demoScript(asked: string, turn: DemoTurn): LanguageModelV4StreamPart[] {
+export function demoScript(
+  prompt: LanguageModelV4Prompt,
+  thinking: boolean,
+): LanguageModelV4StreamPart[] {
+  const users = prompt.filter(({ role }) => role === "user");
+  const asked = textOf(users.at(-1));
   const wants = (word: string) => new RegExp(`\\b(${word}s?|everything)\\b`, "i").test(asked);
   const parts: LanguageModelV4StreamPart[] = [];
-  if (turn.thinking || wants("reasoning") || wants("think")) parts.push(...reasoning(asked));
-  if (wants("tool")) parts.push(...toolCall(asked, turn.turn));
-  parts.push(...text(answer(asked, turn)));
+  if (thinking || wants("reasoning") || wants("think")) {
+    parts.push(...words("reasoning", thought(asked)));
+  }
+  if (wants("tool")) parts.push(...toolCall(asked, users.length));
+  parts.push(...words("text", answer(asked, users.length)));
   if (wants("source")) parts.push(SOURCE);
   if (wants("file")) parts.push(FILE);
-  const words = (type: "text-delta" | "reasoning-delta") =>
-    parts.filter((part) => part.type === type).length;
-  const thought = words("reasoning-delta");
   return [
     { type: "stream-start", warnings: [] },
     ...parts,
-    {
-      type: "finish",
-      finishReason: { unified: "stop", raw: "stop" },
-      usage: {
-        inputTokens: {
-          total: turn.inputTokens,
-          noCache: turn.inputTokens,
-          cacheRead: 0,
-          cacheWrite: 0,
-        },
-        outputTokens: {
-          total: words("text-delta") + thought,
-          text: words("text-delta"),
-          reasoning: thought,
-        },
-      },
-    },
+    { type: "finish", finishReason: { unified: "stop", raw: "stop" }, usage: usage(prompt, parts) },
   ];
 }
 
-function answer(asked: string, { turn }: DemoTurn): string {
+function textOf(message: LanguageModelV4Prompt[number] | undefined): string {
+  if (typeof message?.content === "string") return message.content;
+  return message?.content.map((part) => part.type === "text" ? part.text : "").join("") ?? "";
+}
+
+/** Counts a word of the answer as a token, and estimates the prompt: it may be long. */
+function usage(prompt: LanguageModelV4Prompt, parts: LanguageModelV4StreamPart[]) {
+  const input = estimateTokens(prompt.reduce((sum, message) => sum + textOf(message).length, 0));
+  const text = parts.filter(({ type }) => type === "text-delta").length;
+  const reasoning = parts.filter(({ type }) => type === "reasoning-delta").length;
+  return {
+    inputTokens: { total: input, noCache: input, cacheRead: 0, cacheWrite: 0 },
+    outputTokens: { total: text + reasoning, text, reasoning },
+  };
+}
+
+function answer(asked: string, turn: number): string {
   const said = asked.trim() === "" ? "nothing that I can read" : quote(asked);
   return `I am Parley's built-in **demo model**: no AI, no key, no network. ` +
     `Message ${turn} of this chat said:\n\n${said}\n\n` +
-    `What you see is the real thing otherwise:\n\n` +
+    `Apart from that, everything you see is real:\n\n` +
     `1. your message was stored before I began,\n` +
     `2. each word is stored before it is sent,\n` +
     `3. the whole answer stays in the chat.\n\n` +
@@ -64,46 +61,30 @@ function quote(asked: string): string {
   return lines.map((line) => `> ${line}`).join("\n");
 }
 
-function text(content: string): LanguageModelV4StreamPart[] {
-  const deltas = content.match(/\s*\S+\s*$|\s*\S+/g) ?? [];
-  return [
-    { type: "text-start", id: "text" },
-    ...deltas.map((delta) => ({ type: "text-delta" as const, id: "text", delta })),
-    { type: "text-end", id: "text" },
-  ];
+function thought(asked: string): string {
+  return `The question has ${asked.length} characters. ` +
+    `I have one answer for everything, so I only fill it in.`;
 }
 
-function reasoning(asked: string): LanguageModelV4StreamPart[] {
-  const thought = `The question has ${asked.length} characters. ` +
-    `I have one answer for everything, so I only fill it in.`;
+/** A block with a delta for each word. */
+function words(kind: "text" | "reasoning", content: string): LanguageModelV4StreamPart[] {
+  const deltas = content.match(/\s*\S+\s*$|\s*\S+/g) ?? [];
   return [
-    { type: "reasoning-start", id: "reasoning" },
-    ...thought.match(/\s*\S+/g)!.map((delta) => ({
-      type: "reasoning-delta" as const,
-      id: "reasoning",
-      delta,
-    })),
-    { type: "reasoning-end", id: "reasoning" },
+    { type: `${kind}-start`, id: kind },
+    ...deltas.map((delta) => ({ type: `${kind}-delta` as const, id: kind, delta })),
+    { type: `${kind}-end`, id: kind },
   ];
 }
 
 function toolCall(asked: string, turn: number): LanguageModelV4StreamPart[] {
-  const call = { toolCallId: `demo-call-${turn}`, toolName: "count_words" };
+  const id = `demo-call-${turn}`;
+  const call = { toolCallId: id, toolName: "count_words" };
   const input = JSON.stringify({ text: asked.slice(0, 200) });
-  const pieces = input.match(/[\s\S]{1,24}/g)!;
+  const deltas = input.match(/[\s\S]{1,24}/g)!;
   return [
-    {
-      type: "tool-input-start",
-      id: call.toolCallId,
-      toolName: call.toolName,
-      providerExecuted: true,
-    },
-    ...pieces.map((delta) => ({
-      type: "tool-input-delta" as const,
-      id: call.toolCallId,
-      delta,
-    })),
-    { type: "tool-input-end", id: call.toolCallId },
+    { type: "tool-input-start", id, toolName: call.toolName, providerExecuted: true },
+    ...deltas.map((delta) => ({ type: "tool-input-delta" as const, id, delta })),
+    { type: "tool-input-end", id },
     { type: "tool-call", ...call, input, providerExecuted: true },
     { type: "tool-result", ...call, result: { words: asked.match(/\S+/g)?.length ?? 0 } },
   ];

@@ -5,102 +5,136 @@ import {
   UnsupportedFunctionalityError,
 } from "@ai-sdk/provider";
 import { type FailureClass, RunError, type RunFailure } from "../domain/errors.ts";
+import type { Json } from "../domain/json.ts";
+import { troubleIn, type TroubleKind } from "../net/trouble.ts";
 import type { Mask } from "../observe/mask.ts";
+import type { ProviderProblem } from "./health.ts";
+import { ErrorAnswer } from "./whole_answer.ts";
+import { reasonIn, reasonOf } from "./reason.ts";
 
-/** What a failed request to a provider means: typed, in plain words, masked. */
+const CLASSES: Readonly<Record<TroubleKind, FailureClass>> = {
+  unreachable: "provider_unavailable",
+  redirected: "provider_refused",
+  oversized: "provider_oversized",
+};
+
+/** The most characters of a provider's own words that are looked at, and that are shown. */
+const MAX_HEARD = 2_000;
+const MAX_SAID = 500;
+
+/** Turns a failed provider request into a typed failure with a plain, masked message. */
 export function providerFailure(error: unknown, provider: string, mask: Mask): RunFailure {
   if (error instanceof RunError) return error.failure;
-  if (APICallError.isInstance(error)) return apiFailure(error, provider, mask);
-  if (JSONParseError.isInstance(error) || TypeValidationError.isInstance(error)) {
-    return {
-      class: "provider_malformed",
-      message: `The provider "${provider}" sent something that is not its protocol.`,
-      retryable: true,
-    };
+  const name = `The provider "${provider}"`;
+  const trouble = troubleIn(error);
+  if (trouble) return runFailure(CLASSES[trouble.kind], `${name} ${trouble.message}.`);
+  if (error instanceof ErrorAnswer) {
+    return toldFailure(error.said, name, mask, "provider_refused");
+  }
+  if (APICallError.isInstance(error)) {
+    const { statusCode, cause } = error;
+    // The SDK's error for an event that tells of one.
+    if (statusCode === undefined) return toldFailure(error.data ?? error.message, name, mask);
+    if (statusCode >= 400) return statusFailure(error, statusCode, name, mask);
+    // The SDK's error for a body that broke off or that it could not parse.
+    return bodyFailure(cause, provider);
   }
   if (UnsupportedFunctionalityError.isInstance(error)) {
-    const text = `The provider "${provider}" cannot take this: ${error.functionality}.`;
-    return failure("provider_refused", text, false);
+    const what = mask(error.functionality).slice(0, 500);
+    return runFailure("provider_refused", `${name} does not support this: ${what}.`);
   }
-  if (error instanceof Error) return cutFailure(provider);
-  return streamedFailure(error, provider, mask);
+  if (error instanceof Error) return bodyFailure(error, provider);
+  return toldFailure(error, name, mask);
 }
 
-function apiFailure(error: APICallError, provider: string, mask: Mask): RunFailure {
-  const status = error.statusCode;
-  const name = `The provider "${provider}"`;
-  if (status === undefined) {
-    return failure("provider_unavailable", `${name} cannot be reached.`, true);
-  }
-  if (status < 400) {
-    // What the SDK makes of a body that broke off, or that it could not read.
-    const { cause } = error;
-    const unread = JSONParseError.isInstance(cause) || TypeValidationError.isInstance(cause);
-    if (!unread) return cutFailure(provider);
-    return failure("provider_malformed", `${name} sent something that is not its protocol.`, true);
-  }
-  if (status === 401 || status === 403) {
-    return failure("provider_auth", `${name} refused the key (${status}).`, false);
-  }
-  if (status === 429) {
-    const retryAfterMs = retryAfter(error.responseHeaders ?? {});
-    return {
-      ...failure("provider_rate_limited", `${name} is limiting requests (429).`, true),
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
-    };
-  }
-  if (status === 408 || status >= 500) {
-    const retryAfterMs = retryAfter(error.responseHeaders ?? {});
-    return {
-      ...failure("provider_unavailable", `${name} failed (${status}).`, true),
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
-    };
-  }
-  const said = mask(error.message).slice(0, 500);
-  return failure("provider_refused", `${name} refused the request (${status}): ${said}`, false);
+/** What a failure says about its provider, rather than about the request. */
+export function problemOf(
+  { class: kind, message }: RunFailure,
+  error: unknown,
+): Omit<ProviderProblem, "provider"> | undefined {
+  if (kind === "provider_auth") return { kind: "key_refused", message };
+  if (kind !== "provider_unavailable" && kind !== "provider_stalled") return undefined;
+  const isUnreachable = troubleIn(error)?.kind === "unreachable";
+  return { kind: isUnreachable ? "unreachable" : "failing", message };
 }
 
-function cutFailure(provider: string): RunFailure {
-  return failure("provider_cut", `The connection to the provider "${provider}" broke off.`, true);
+function bodyFailure(cause: unknown, provider: string): RunFailure {
+  return JSONParseError.isInstance(cause) || TypeValidationError.isInstance(cause)
+    ? runFailure("provider_malformed", `The provider "${provider}" sent an invalid response.`)
+    : runFailure("provider_cut", `The connection to the provider "${provider}" broke off.`);
 }
 
-/** An error inside a stream that began well: the provider's own object or text. */
-function streamedFailure(error: unknown, provider: string, mask: Mask): RunFailure {
+function statusFailure(
+  { message, responseBody = "", responseHeaders = {} }: APICallError,
+  status: number,
+  name: string,
+  mask: Mask,
+): RunFailure {
+  const text = responseBody.slice(0, MAX_HEARD);
+  const isAuth = status === 401 || status === 403;
+  const kind = (isAuth ? undefined : classOf(text)) ?? classOfStatus(status);
+  const reason = said(reasonIn(responseBody) || message, mask);
+  const failure = runFailure(kind, `${name} ${VERBS[kind]} (${status})${reason && `: ${reason}`}`);
+  return failure.retryable ? { ...failure, ...retryAfter(responseHeaders) } : failure;
+}
+
+/** An error in an answer, the provider's own object or text; `otherwise`: if its words do not class it. */
+function toldFailure(
+  error: unknown,
+  name: string,
+  mask: Mask,
+  otherwise: ToldClass = "provider_unavailable",
+): RunFailure {
   const text = typeof error === "string" ? error : JSON.stringify(error) ?? "";
-  const name = `The provider "${provider}"`;
-  if (/rate.?limit|quota|RESOURCE_EXHAUSTED/i.test(text)) {
-    return failure("provider_rate_limited", `${name} is limiting requests.`, true);
-  }
-  if (/authenticat|invalid.?api.?key|permission/i.test(text)) {
-    return failure("provider_auth", `${name} refused the key.`, false);
-  }
-  if (/invalid_request|context.?length|INVALID_ARGUMENT/i.test(text)) {
-    const said = mask(messageOf(error)).slice(0, 500);
-    return failure("provider_refused", `${name} refused the request: ${said}`, false);
-  }
-  return failure("provider_unavailable", `${name} failed in the middle of the answer.`, true);
+  const kind = classOf(text.slice(0, MAX_HEARD)) ?? otherwise;
+  const reason = said(typeof error === "string" ? reasonIn(error) : reasonOf(error as Json), mask);
+  return runFailure(kind, `${name} ${VERBS[kind]}${reason && `: ${reason}`}`);
 }
 
-function messageOf(error: unknown): string {
-  if (typeof error === "string") return error;
-  const value = error as { message?: unknown; error?: { message?: unknown } } | null;
-  const message = value?.message ?? value?.error?.message;
-  return typeof message === "string" ? message : "no reason given";
+type ToldClass = keyof typeof VERBS;
+
+/** What a provider did, by the class of its failure. */
+const VERBS = {
+  provider_auth: "refused the key",
+  provider_rate_limited: "is rate-limiting requests",
+  provider_refused: "refused the request",
+  provider_unavailable: "failed",
+} as const;
+
+/** What the words of an error mean, whatever its status; the first that fits. */
+const WORDS: readonly [RegExp, ToldClass][] = [
+  [/insufficient_quota|current quota|billing|credit balance/i, "provider_refused"],
+  [/context.?(length|window)|prompt is too long/i, "provider_refused"],
+  [/rate.?limit|quota|too many requests|RESOURCE_EXHAUSTED/i, "provider_rate_limited"],
+  [/authenticat|invalid.?api.?key|permission/i, "provider_auth"],
+  [/invalid_request|INVALID_ARG/i, "provider_refused"],
+];
+
+function classOf(text: string): ToldClass | undefined {
+  return WORDS.find(([words]) => words.test(text))?.[1];
 }
 
-function failure(kind: FailureClass, message: string, retryable: boolean): RunFailure {
+function classOfStatus(status: number): ToldClass {
+  if (status === 401 || status === 403) return "provider_auth";
+  if (status === 429) return "provider_rate_limited";
+  return status === 408 || status >= 500 ? "provider_unavailable" : "provider_refused";
+}
+
+/** A provider's words: cut before they are masked, and again behind what the first cut may have halved. */
+function said(message: string, mask: Mask): string {
+  return mask(message.slice(0, MAX_HEARD)).slice(0, MAX_SAID);
+}
+
+/** A failure by its class. A request that was refused would be refused again. */
+export function runFailure(kind: FailureClass, message: string): RunFailure {
+  const retryable = !["provider_auth", "provider_refused", "provider_oversized"].includes(kind);
   return { class: kind, message, retryable };
 }
 
-/** The wait that a response asks for, in milliseconds: `retry-after-ms`, or seconds, or a date. */
-function retryAfter(headers: Record<string, string>): number | undefined {
-  const ms = Number(headers["retry-after-ms"]);
-  if (headers["retry-after-ms"] !== undefined && Number.isFinite(ms)) return Math.max(0, ms);
-  const value = headers["retry-after"];
-  if (value === undefined) return undefined;
-  const seconds = Number(value);
-  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
-  const date = Date.parse(value);
-  const sent = Date.parse(headers["date"] ?? "");
-  return Number.isNaN(date) || Number.isNaN(sent) ? undefined : Math.max(0, date - sent);
+/** The delay that a response asks for: `retry-after-ms`, or seconds, or a date. */
+function retryAfter(headers: Record<string, string>): { retryAfterMs?: number } {
+  const { date = "", "retry-after": value = "", "retry-after-ms": exact = "" } = headers;
+  const moment = Date.parse(value) - Date.parse(date);
+  const ms = [parseFloat(exact), parseFloat(value) * 1000, moment].find(Number.isFinite);
+  return ms === undefined ? {} : { retryAfterMs: Math.max(0, ms) };
 }

@@ -1,25 +1,53 @@
-import { type Schema, Validator } from "@cfworker/json-schema";
-import type { RunFailure } from "../domain/errors.ts";
+import type { RunFailure, Validation } from "../domain/errors.ts";
+import { type Json, JsonExcess, type JsonObject, parseJson } from "../domain/json.ts";
 import type { OutputFormat } from "../domain/tool.ts";
+import { inTurns } from "../domain/pauses.ts";
+import { runFailure } from "./failure.ts";
+import { Check, TooMuchWork } from "./schema/check.ts";
+import { compile } from "./schema/compile.ts";
+import { SchemaProblem } from "./schema/keywords.ts";
 
-/** What is wrong with an answer that had to be JSON; undefined where it is right. */
-export function outputFailure(text: string, { schema }: OutputFormat): RunFailure | undefined {
-  let value: unknown;
+/** Why a schema cannot check answers, and in which field of it; undefined if it can. */
+export async function schemaProblem(schema: JsonObject): Promise<Validation | undefined> {
   try {
-    value = JSON.parse(text);
-  } catch {
-    return failure("it is not JSON");
+    await compile(schema);
+    return undefined;
+  } catch (error) {
+    if (error instanceof SchemaProblem) {
+      return { field: error.path.join("."), detail: error.message };
+    }
+    if (error instanceof TooMuchWork) return { field: "", detail: "Expected a smaller schema" };
+    throw error;
   }
-  const { valid, errors } = new Validator(schema as Schema, "2020-12").validate(value);
-  if (valid) return undefined;
-  const { instanceLocation, error } = errors.at(-1)!;
-  return failure(`${instanceLocation.replace(/^#/, "") || "the whole"}: ${error}`);
 }
 
-function failure(reason: string): RunFailure {
-  return {
-    class: "invalid_output",
-    message: `The answer does not match the response_format: ${reason}`,
-    retryable: true,
-  };
+/** What is wrong with an answer that has to be JSON; undefined if it is right. */
+export async function outputFailure(
+  text: string,
+  { schema }: OutputFormat,
+): Promise<RunFailure | undefined> {
+  const reason = await mismatch(text, schema);
+  return reason === undefined ? undefined : runFailure(
+    "invalid_output",
+    `The answer does not match the response_format: ${reason}`,
+  );
+}
+
+async function mismatch(text: string, schema: JsonObject): Promise<string | undefined> {
+  let value: Json;
+  try {
+    value = await parseJson(text) as Json;
+  } catch (error) {
+    return error instanceof JsonExcess ? "it has too many values" : "it is not JSON";
+  }
+  try {
+    const compiled = await compile(schema);
+    const found = await inTurns(new Check(compiled).run(value));
+    return found &&
+      `${["", ...found.path].join("/").slice(0, 500) || "the whole"}: ${found.detail}`;
+  } catch (error) {
+    return error instanceof TooMuchWork
+      ? "to check it takes too long"
+      : "it cannot be checked by this schema";
+  }
 }

@@ -1,45 +1,46 @@
 import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { ProviderConfig } from "../domain/provider.ts";
-
-/** Makes the AI SDK's model for one of a provider's ids. */
-export type ModelFactory = (modelId: string) => Promise<LanguageModelV4>;
+import type { SharedLines } from "./open_requests.ts";
+import { addressOf } from "./address.ts";
+import { chatClient } from "./chat/client.ts";
+import { type ModelClient, sdkClient } from "./client.ts";
+import { ProviderHttp } from "./provider_http.ts";
 
 /**
- * The AI SDK's package for a provider. It is loaded at its first use, since most programs use one of
- * the four and each takes time to load.
+ * Creates a provider's models by their ids. The AI SDK's package is loaded on first use: most servers
+ * use only one of the four, and each takes time to load.
  */
-export function providerFactory(provider: ProviderConfig): ModelFactory {
-  const load = packageOf(provider);
-  let loaded: Promise<(modelId: string) => LanguageModelV4> | undefined;
-  const models = new Map<string, Promise<LanguageModelV4>>();
+export function providerFactory(
+  provider: ProviderConfig,
+  shared: SharedLines,
+): (modelId: string) => Promise<ModelClient> {
+  let loaded: ReturnType<typeof load> | undefined;
+  const models = new Map<string, Promise<ModelClient>>();
   return (modelId) => {
-    loaded ??= load();
+    loaded ??= load(provider, new ProviderHttp(provider.type, shared));
     let model = models.get(modelId);
     if (!model) models.set(modelId, model = loaded.then((create) => create(modelId)));
     return model;
   };
 }
 
-/** Modules of our own, so that a bundler keeps of each package only what is used. */
-function packageOf(
-  { type, name, apiKey, baseUrl }: ProviderConfig,
-): () => Promise<(modelId: string) => LanguageModelV4> {
-  // An empty key keeps the SDK from looking into the environment for one that is not meant.
-  const options = { name, apiKey: apiKey ?? "", baseUrl };
-  switch (type) {
-    case "anthropic":
-      return async () => (await import("./packages/anthropic.ts")).anthropic(options);
-    case "google":
-      return async () => (await import("./packages/google.ts")).google(options);
-    case "openai":
-      if (baseUrl === undefined) {
-        return async () => (await import("./packages/openai.ts")).openai(options);
-      }
-      // Other servers behind the same type speak chat completions.
-      return async () => (await import("./packages/compatible.ts")).compatible(options);
-    case "openai-compatible":
-      return async () => (await import("./packages/compatible.ts")).compatible(options);
-    case "demo":
-      throw new Error("the demo model has no package");
+async function load(
+  provider: ProviderConfig,
+  http: ProviderHttp,
+): Promise<(modelId: string) => ModelClient> {
+  const { type, apiKey = "", baseUrl } = provider;
+  const sdk = (create: (id: string) => LanguageModelV4) => (id: string) => sdkClient(create(id));
+  // Without a key or an address, even an empty one, the SDK takes another's from the environment.
+  const settings = { apiKey, fetch: http.fetch, baseURL: addressOf(provider) };
+  if (type === "anthropic") {
+    return sdk((await import("@ai-sdk/anthropic")).createAnthropic(settings));
   }
+  if (type === "google") {
+    return sdk((await import("@ai-sdk/google")).createGoogleGenerativeAI(settings));
+  }
+  // Other servers of this type speak chat completions.
+  if (type === "openai" && baseUrl === undefined) {
+    return sdk((await import("@ai-sdk/openai")).createOpenAI(settings).responses);
+  }
+  return (id) => chatClient({ apiKey, baseUrl: addressOf(provider) }, id, http);
 }

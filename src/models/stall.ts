@@ -1,11 +1,12 @@
 import type { Clock } from "../domain/clock.ts";
 import { RunError } from "../domain/errors.ts";
+import { runFailure } from "./failure.ts";
 
-/** Ends a call whose provider sends nothing for too long. One timer a call, not one a part. */
+/** Ends a call whose provider stays silent too long. One timer per call, not per part. */
 export class StallWatch {
-  /** Aborted by the caller's signal, by a stall, or when the call is over. */
+  /** Aborted by the caller's signal, by a stall, or at the end of the call. */
   readonly signal: AbortSignal;
-  /** The stall, once there was one. */
+  /** Set after a stall. */
   failure: RunError | undefined;
   readonly #clock: Clock;
   readonly #over = new AbortController();
@@ -14,29 +15,26 @@ export class StallWatch {
   constructor(clock: Clock, stallMs: number, provider: string, outer: AbortSignal) {
     this.signal = AbortSignal.any([outer, this.#over.signal]);
     this.#clock = clock;
-    this.#touched = clock.now();
+    this.#touched = clock.elapsed();
     this.#wait(stallMs).then(() => {
-      this.failure = new RunError({
-        class: "provider_stalled",
-        message: `The provider "${provider}" sent nothing for ${stallMs / 1000} s.`,
-        retryable: true,
-      });
+      const message = `The provider "${provider}" sent nothing for ${stallMs / 1000} s.`;
+      this.failure = new RunError(runFailure("provider_stalled", message));
       this.#over.abort(this.failure);
     }, () => {});
   }
 
   async #wait(stallMs: number): Promise<void> {
-    for (let left = stallMs; left > 0; left = this.#touched + stallMs - this.#clock.now()) {
+    for (let left = stallMs; left > 0; left = this.#touched + stallMs - this.#clock.elapsed()) {
       await this.#clock.sleep(left, this.#over.signal);
     }
   }
 
-  /** The provider sent something. */
+  /** Notes that the provider sent something. */
   touch(): void {
-    this.#touched = this.#clock.now();
+    this.#touched = this.#clock.elapsed();
   }
 
-  /** The call is over: closes what is left of it. */
+  /** Ends the call and closes what is left of it. */
   close(): void {
     this.#over.abort();
   }

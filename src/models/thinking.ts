@@ -1,7 +1,7 @@
 import type { LanguageModelV4CallOptions } from "@ai-sdk/provider";
 import type { ProviderType } from "../domain/provider.ts";
 
-/** The call options that ask a provider for reasoning and for showing it. */
+/** The call options that ask a provider to reason and to return the reasoning. */
 export function thinkingOptions(
   type: ProviderType,
 ): Pick<LanguageModelV4CallOptions, "reasoning" | "providerOptions"> {

@@ -1,171 +1,142 @@
 import type { LanguageModelV4StreamPart, SharedV4ProviderMetadata } from "@ai-sdk/provider";
 import type { ProviderMetadata, RunEvent } from "../domain/event.ts";
-import type { Json, JsonObject } from "../domain/json.ts";
+import type { Json } from "../domain/json.ts";
+import { JsonShape } from "../net/json_shape.ts";
+import { Trouble } from "../net/trouble.ts";
+
+/** What the arguments of a tool call may be. */
+const ARGUMENTS = { depth: 64, values: 50_000 };
 
 /** Turns a provider's parts into neutral events. */
 export class Translation {
-  /** Characters of output so far, for an estimate where the provider counts no tokens. */
+  /** Characters of output so far, for an estimate if the provider counts no tokens. */
   characters = 0;
   readonly #metadata = new Map<string, ProviderMetadata>();
+  /** The blocks and calls that have begun: some providers say nothing of it. */
+  readonly #begun = new Set<string>();
   readonly #emit: (event: RunEvent) => void;
-
   readonly #declared: ReadonlySet<string>;
 
-  /** `declared`: the names of the tools that the request brought. */
+  /** `declared`: the names of the tools that the client runs. */
   constructor(emit: (event: RunEvent) => void, declared: ReadonlySet<string>) {
     this.#emit = emit;
     this.#declared = declared;
   }
 
+  /** Emits what a part says; nothing for kinds that chats do not show. */
   part(part: LanguageModelV4StreamPart): void {
     switch (part.type) {
+      case "text-start":
+        this.#note(part);
+        this.#begun.add(part.id);
+        return this.#emit({ type: part.type, id: part.id });
+      case "reasoning-start":
+        this.#begun.add(part.id);
+        return this.#emit({ type: part.type, id: part.id, ...metadataOf(part) });
       case "text-delta":
-        if (part.delta === "") return;
-        this.characters += part.delta.length;
-        return this.#emit({ type: "text-delta", id: part.id, text: part.delta });
+        this.#begin("text-start", part.id);
+        return this.#delta({ type: part.type, id: part.id, text: part.delta });
       case "reasoning-delta":
         // A signature comes as metadata of an empty delta: it belongs to the whole block.
-        this.#note(part.id, part.providerMetadata);
-        if (part.delta === "") return;
-        this.characters += part.delta.length;
-        return this.#emit({ type: "reasoning-delta", id: part.id, text: part.delta });
-      case "text-start":
-        this.#note(part.id, part.providerMetadata);
-        return this.#emit({ type: "text-start", id: part.id });
+        this.#begin("reasoning-start", part.id);
+        this.#note(part);
+        return this.#delta({ type: part.type, id: part.id, text: part.delta });
+      case "tool-input-delta":
+        return this.#delta({ type: part.type, toolCallId: part.id, text: part.delta });
       case "text-end":
-        this.#note(part.id, part.providerMetadata);
-        return this.#emit({ type: "text-end", id: part.id, ...this.#noted(part.id) });
-      case "reasoning-start":
-        return this.#emit({
-          type: "reasoning-start",
-          id: part.id,
-          ...metadata(part.providerMetadata),
-        });
       case "reasoning-end":
-        this.#note(part.id, part.providerMetadata);
-        return this.#emit({ type: "reasoning-end", id: part.id, ...this.#noted(part.id) });
+        this.#note(part);
+        return this.#emit({ type: part.type, id: part.id, ...this.#noted(part.id) });
+      case "tool-input-start":
+        return this.#emit({ type: part.type, toolCallId: part.id, ...this.#tool(part) });
+      case "tool-call":
+        return this.#emit({ ...inputOf(part), toolCallId: part.toolCallId, ...this.#tool(part) });
+      case "tool-result":
+        return part.preliminary ? undefined : this.#emit(resultEvent(part));
       case "source":
         return this.#emit(sourceEvent(part));
       case "file":
-        return this.#emit({
-          type: "file",
-          mediaType: part.mediaType,
-          url: fileUrl(part),
-          ...metadata(part.providerMetadata),
-        });
-      default:
-        this.#toolPart(part);
+        return this.#emit(fileEvent(part));
     }
   }
 
-  #toolPart(part: LanguageModelV4StreamPart): void {
-    switch (part.type) {
-      case "tool-input-start":
-        return this.#emit({
-          type: "tool-input-start",
-          toolCallId: part.id,
-          toolName: part.toolName,
-          ...executed(part.providerExecuted),
-          ...this.#whose(part.toolName),
-        });
-      case "tool-input-delta":
-        if (part.delta === "") return;
-        this.characters += part.delta.length;
-        return this.#emit({ type: "tool-input-delta", toolCallId: part.id, text: part.delta });
-      case "tool-call":
-        return this.#emit({ ...toolInputEvent(part), ...this.#whose(part.toolName) });
-      case "tool-result":
-        if (part.preliminary) return;
-        return this.#emit(
-          part.isError
-            ? {
-              type: "tool-output-error",
-              toolCallId: part.toolCallId,
-              errorText: textOf(part.result),
-              providerExecuted: true,
-            }
-            : {
-              type: "tool-output",
-              toolCallId: part.toolCallId,
-              output: part.result as Json,
-              providerExecuted: true,
-            },
-        );
-    }
+  #begin(type: "text-start" | "reasoning-start", id: string): void {
+    if (this.#begun.has(id)) return;
+    this.#begun.add(id);
+    this.#emit({ type, id });
   }
 
-  #whose(toolName: string): { declared?: true } {
-    return this.#declared.has(toolName) ? { declared: true } : {};
+  #delta(event: Extract<RunEvent, { text: string }>): void {
+    if (event.text === "") return;
+    this.characters += event.text.length;
+    this.#emit(event);
   }
 
-  #note(id: string, provided: SharedV4ProviderMetadata | undefined): void {
-    if (!provided) return;
-    this.#metadata.set(id, { ...this.#metadata.get(id), ...provided as ProviderMetadata });
+  #tool({ toolName, providerExecuted }: { toolName: string; providerExecuted?: boolean }) {
+    return {
+      toolName,
+      ...(providerExecuted && { providerExecuted: true as const }),
+      ...(this.#declared.has(toolName) && { declared: true as const }),
+    };
+  }
+
+  #note({ id, providerMetadata }: { id: string; providerMetadata?: SharedV4ProviderMetadata }) {
+    if (!providerMetadata) return;
+    const noted = this.#metadata.get(id);
+    this.#metadata.set(id, { ...noted, ...providerMetadata as ProviderMetadata });
   }
 
   #noted(id: string): { providerMetadata?: ProviderMetadata } {
-    const noted = this.#metadata.get(id);
+    const providerMetadata = this.#metadata.get(id);
     this.#metadata.delete(id);
-    return noted ? { providerMetadata: noted } : {};
+    return providerMetadata ? { providerMetadata } : {};
   }
 }
 
-type PartOf<T extends LanguageModelV4StreamPart["type"]> = Extract<
-  LanguageModelV4StreamPart,
-  { type: T }
->;
+type PartOf<T> = Extract<LanguageModelV4StreamPart, { type: T }>;
 
-type ToolInputEvent = Extract<RunEvent, { type: "tool-input" | "tool-input-error" }>;
-
-function toolInputEvent(part: PartOf<"tool-call">): ToolInputEvent {
-  const call = {
-    toolCallId: part.toolCallId,
-    toolName: part.toolName,
-    ...executed(part.providerExecuted),
-  };
+function inputOf(part: PartOf<"tool-call">) {
   try {
+    new JsonShape(ARGUMENTS).scan(new TextEncoder().encode(part.input));
     // Providers send an empty text for a call without arguments.
-    const input = part.input.trim() === "" ? {} : JSON.parse(part.input) as JsonObject;
-    return { type: "tool-input", ...call, input, ...metadata(part.providerMetadata) };
-  } catch {
-    const errorText = "The model's arguments are not valid JSON.";
-    return { type: "tool-input-error", ...call, input: part.input, errorText };
+    const input: Json = part.input.trim() === "" ? {} : JSON.parse(part.input);
+    return { type: "tool-input" as const, input, ...metadataOf(part) };
+  } catch (error) {
+    const errorText = error instanceof Trouble
+      ? `The model's arguments are too much: it ${error.message}.`
+      : "The model's arguments are not JSON.";
+    return { type: "tool-input-error" as const, input: part.input, errorText };
   }
+}
+
+function resultEvent({ toolCallId, isError, result }: PartOf<"tool-result">): RunEvent {
+  const call = { toolCallId, providerExecuted: true } as const;
+  if (!isError) return { type: "tool-output", ...call, output: result as Json };
+  const errorText = typeof result === "string" ? result : JSON.stringify(result);
+  return { type: "tool-output-error", ...call, errorText };
 }
 
 function sourceEvent(part: PartOf<"source">): RunEvent {
-  return part.sourceType === "url"
-    ? {
-      type: "source-url",
-      sourceId: part.id,
-      url: part.url,
-      ...(part.title !== undefined && { title: part.title }),
-      ...metadata(part.providerMetadata),
-    }
-    : {
-      type: "source-document",
-      sourceId: part.id,
-      mediaType: part.mediaType,
-      title: part.title,
-      ...(part.filename !== undefined && { filename: part.filename }),
-      ...metadata(part.providerMetadata),
-    };
+  const common = { sourceId: part.id, ...metadataOf(part) };
+  if (part.sourceType === "url") {
+    const title = part.title !== undefined && { title: part.title };
+    return { type: "source-url", url: part.url, ...title, ...common };
+  }
+  const { mediaType, title } = part;
+  const filename = part.filename !== undefined && { filename: part.filename };
+  return { type: "source-document", mediaType, title, ...filename, ...common };
 }
 
-function fileUrl({ mediaType, data }: PartOf<"file">): string {
-  if (data.type === "url") return data.url.href;
-  const base64 = typeof data.data === "string" ? data.data : data.data.toBase64();
-  return `data:${mediaType};base64,${base64}`;
+function fileEvent(part: PartOf<"file">): RunEvent {
+  const { type, mediaType, data } = part;
+  const url = data.type === "url" ? data.url.href : dataUrl(mediaType, data.data);
+  return { type, mediaType, url, ...metadataOf(part) };
 }
 
-function metadata(provided: SharedV4ProviderMetadata | undefined) {
-  return provided ? { providerMetadata: provided as ProviderMetadata } : {};
+function dataUrl(mediaType: string, data: string | Uint8Array): string {
+  return `data:${mediaType};base64,${typeof data === "string" ? data : data.toBase64()}`;
 }
 
-function executed(providerExecuted: boolean | undefined) {
-  return providerExecuted ? { providerExecuted: true as const } : {};
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+function metadataOf({ providerMetadata }: { providerMetadata?: SharedV4ProviderMetadata }) {
+  return providerMetadata ? { providerMetadata: providerMetadata as ProviderMetadata } : {};
 }

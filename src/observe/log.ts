@@ -1,49 +1,64 @@
 import type { Clock } from "../domain/clock.ts";
 import type { Mask } from "./mask.ts";
 
-/** How much is logged: a level and all behind it. */
+/** The log levels: each one includes all that follow it. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** The forms of a log line. */
+/** The formats of a log line. */
 export const LOG_FORMATS = ["text", "json"] as const;
-export type LogFormat = (typeof LOG_FORMATS)[number];
+type LogFormat = (typeof LOG_FORMATS)[number];
 
-/** What a line says beside its message. Never contents of messages, never secrets. */
-export type LogFields = Record<string, string | number | boolean | null | undefined>;
-
-/** Writes one line an event. */
+/** Writes a line for each event. Its fields never have the contents of messages, nor secrets. */
 export interface Logger {
   log(level: LogLevel, message: string, fields?: LogFields): void;
 }
 
-/** How a logger writes. */
-export interface LoggerOptions {
+type LogFields = Record<string, string | number | boolean | null | undefined>;
+
+interface LoggerOptions {
   level: LogLevel;
   format: LogFormat;
   clock: Clock;
   mask: Mask;
-  /** Takes one whole line without its end. */
+  /** Takes a line without its newline. */
   write: (line: string) => void;
 }
 
-/** A logger whose every text goes through the mask. */
+/** A logger that masks every string field. */
 export function createLogger({ level, format, clock, mask, write }: LoggerOptions): Logger {
   const threshold = LOG_LEVELS.indexOf(level);
+  const line = logLines(format, clock);
   return {
     log(at, message, fields = {}) {
       if (LOG_LEVELS.indexOf(at) < threshold) return;
-      const time = new Date(clock.now()).toISOString();
       const masked = Object.entries(fields)
-        .filter(([, value]) => value !== undefined)
         .map(([name, value]) => [name, typeof value === "string" ? mask(value) : value] as const);
-      write(
-        format === "json"
-          ? JSON.stringify({ time, level: at, message, ...Object.fromEntries(masked) })
-          : [time, at.toUpperCase().padEnd(5), message, ...masked.map(textField)].join(" "),
-      );
+      write(line(at, message, Object.fromEntries(masked)));
     },
   };
+}
+
+/** What would break a line, or make a terminal show something else: JSON leaves some of it as it is. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+function escaped(character: string): string {
+  const units = character.split("").map((unit) => unit.charCodeAt(0).toString(16).padStart(4, "0"));
+  return units.map((unit) => `\\u${unit}`).join("");
+}
+
+/** Makes lines of the log, without their newline. It masks nothing. */
+export function logLines(
+  format: LogFormat,
+  clock: Clock,
+): (level: LogLevel, message: string, fields?: LogFields) => string {
+  const lineOf = (level: LogLevel, message: string, fields: LogFields) => {
+    const time = new Date(clock.now()).toISOString();
+    if (format === "json") return JSON.stringify({ time, level, message, ...fields });
+    const known = Object.entries(fields).filter(([, value]) => value !== undefined);
+    return [time, level.toUpperCase().padEnd(5), message, ...known.map(textField)].join(" ");
+  };
+  return (level, message, fields = {}) => lineOf(level, message, fields).replace(UNSEEN, escaped);
 }
 
 function textField([name, value]: readonly [string, unknown]): string {

@@ -1,189 +1,158 @@
 /** How a send becomes a run: stored in one transaction, or not at all. */
 import type { Chat } from "../domain/chat.ts";
-import type { Clock, IdGenerator } from "../domain/clock.ts";
-import { AppError } from "../domain/errors.ts";
+import { RunError } from "../domain/errors.ts";
+import { fileIdOf } from "../domain/file.ts";
+import type { Part } from "../domain/message.ts";
 import type {
-  FileStore,
-  FoundRun,
+  ChatState,
   KeyedSend,
-  MessageStore,
-  QueueStore,
   RunBeginning,
   RunIdentity,
   RunRecord,
-  RunStore,
-  StoredMessage,
-} from "../domain/ports.ts";
-import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
-import type { Step } from "../models/call.ts";
-import type { CatalogModel } from "../models/catalog.ts";
+} from "../domain/records.ts";
+import { estimateTokens } from "../domain/usage.ts";
 import { newAttempt } from "./attempts.ts";
-import type { AnswerJob } from "./answer.ts";
-import type { Leases } from "./leases.ts";
-import { planSend, sameContent, type SendPlan, type SentMessage } from "./plan.ts";
-import { withFiles } from "./attachments.ts";
-import { buildPrompt } from "./prompt.ts";
-
-/** What admitting needs. */
-export interface AdmissionParts {
-  messages: MessageStore;
-  files: FileStore;
-  runs: RunStore;
-  queue: QueueStore;
-  clock: Clock;
-  ids: IdGenerator;
-  leases: Leases;
-  systemPrompt: string | undefined;
-  outputTokens: number | undefined;
-}
+import type { Parts } from "./parts.ts";
+import { planSend, type SentMessage } from "./plan.ts";
+import { sizeOf } from "./prompt.ts";
+import { chatFull, tooLarge } from "./refusals.ts";
+import type { AnswerRequest, RunJob } from "./run.ts";
 
 /** A message to be answered, as a request or the queue has it. */
-export interface Send {
+export interface Send extends AnswerRequest {
   chat: Pick<Chat, "id" | "ownerId">;
-  /** True where the chat had no message when it was read. */
-  isFirst: boolean;
   message: SentMessage;
-  model: CatalogModel;
-  /** What to ask where the model does not answer. */
-  fallbacks: CatalogModel[];
   protocol: string;
-  thinking: boolean;
-  tools: ToolDefinition[];
-  output: OutputFormat | null;
   keyed: KeyedSend | undefined;
-  /** What the queue has given the run already. */
-  identity?: RunIdentity;
+  /** Set for a queued message: its run has an identity already. */
+  queued?: RunIdentity;
 }
 
-/** What became of a send. */
-export type Admission =
-  | { kind: "begun"; job: Omit<AnswerJob, "live">; plan: SendPlan }
-  /** The chat has a live run, or had one just now. */
-  | { kind: "busy"; live: FoundRun | undefined };
+type Needed = Pick<
+  Parts,
+  | "runs"
+  | "conversation"
+  | "ownership"
+  | "clock"
+  | "ids"
+  | "systemPrompt"
+  | "chatBytes"
+  | "messageChars"
+>;
 
-/** How often a send that met another change of the chat is tried again. */
-const TRIES = 5;
+/**
+ * What became of a send. `moved`: its chat has changed since it was read. `unknown`: the run may have
+ * begun, and the database does not say.
+ */
+export type Admission =
+  | { kind: "begun"; job: RunJob }
+  | { kind: "busy" | "moved" }
+  | { kind: "unknown"; job: RunJob; error: unknown };
 
 /**
  * Stores the message and opens its run, or says why not.
- * @throws {AppError} `not_found` where the chat is gone; `bad_request` for a wrong message id.
+ * @throws {AppError} `bad_request` for a wrong message id, `conflict` if the chat has moved on,
+ * `too_large`; then nothing was stored.
  */
-export async function admit(send: Send, parts: AdmissionParts): Promise<Admission> {
-  const { messages, runs, clock, ids, leases } = parts;
-  const { chat, message, model } = send;
-  for (let tries = 0; tries < TRIES; tries++) {
-    if (message.role === "assistant") {
-      // Its results are stored by the first of them: a repeat has none left to bring.
-      const live = await runs.live(chat.ownerId, chat.id);
-      if (live && await answersSame(live, message, parts)) return { kind: "busy", live };
-    }
-    const read = () => messages.history(chat.ownerId, chat.id);
-    // A chat without a message has no history; where it has one by now, `begin` says so.
-    const history = send.isFirst && tries === 0 ? [] : await read();
-    const now = clock.now();
-    const plan = planSend(history, message, { key: ids.uuid(), now });
-    const record: RunRecord = {
-      id: ids.uuid(),
-      chatId: chat.id,
-      ownerId: chat.ownerId,
-      messageId: ids.uuid(),
-      model: model.id,
-      protocol: send.protocol,
-      createdAt: now,
-      ...send.identity,
-      promptKey: plan.prompt.key,
-      textOnly: !send.thinking && send.tools.length === 0 && send.output === null,
-      // An answer that is continued stays the same message.
-      ...(plan.store === "update" && { messageId: plan.prompt.id }),
-    };
-    const attempt = newAttempt({ ...record, runId: record.id }, "answer", model, ids.uuid(), now);
-    // Before anything is stored: what fails here is refused.
-    const branch = await withFiles(plan.branch, chat.ownerId, parts.files);
-    const { begun, live } = await begin({
-      run: record,
-      prompt: plan.prompt,
-      store: plan.store,
-      leafKey: history.at(-1)?.key ?? null,
-      attempt,
-      lease: leases.make(),
-      keyed: send.keyed,
-      queued: send.identity !== undefined,
-    }, runs);
-    if (begun === "moved") {
-      const waits = !send.identity || await parts.queue.find(chat.ownerId, send.identity.id);
-      if (!waits) return { kind: "busy", live: undefined };
-      continue;
-    }
-    if (begun === "busy") return { kind: "busy", live };
-    const stepOf = (model: CatalogModel) => makeStep(model, branch, send, parts);
-    const job = {
-      record,
-      step: stepOf(model),
-      fallbacks: send.fallbacks.map(stepOf),
-      attempt,
-      ...(plan.store === "update" && { before: plan.prompt }),
-    };
-    return { kind: "begun", job, plan };
+export async function admit(
+  send: Send,
+  state: ChatState,
+  parts: Needed,
+): Promise<Admission> {
+  const { clock, ids, ownership } = parts;
+  const { chat, message, models: [model], queued } = send;
+  const now = clock.now();
+  const { plan, promptTokens } = await planOf(send, state, parts);
+  const record: RunRecord = {
+    id: ids.uuid(),
+    chatId: chat.id,
+    ownerId: chat.ownerId,
+    messageId: ids.uuid(),
+    model: model.id,
+    protocol: send.protocol,
+    createdAt: now,
+    ...queued,
+    promptKey: plan.prompt.key,
+    textOnly: !send.thinking && send.tools.length === 0 && send.output === null,
+    // An answer that is continued stays the same message.
+    ...(plan.store === "update" && { messageId: plan.prompt.id }),
+  };
+  const whose = { ...record, runId: record.id };
+  const attempt = newAttempt(whose, "answer", model, promptTokens, ids.uuid(), now);
+  const beginning: RunBeginning = {
+    run: record,
+    ...plan,
+    leafKey: state.leafKey,
+    attempt,
+    lease: ownership.lease(),
+    keyed: send.keyed,
+    queued: queued !== undefined,
+    fileIds: fileIdsIn(message.parts),
+  };
+  const { models, thinking, tools, output } = send;
+  const request = { models, thinking, tools, output };
+  const job: RunJob = { record, request, prompt: plan.prompt, attempt };
+  return await begin(beginning, job, parts);
+}
+
+/**
+ * What a message means for its chat, and the size of its prompt, without storing anything. One that comes out of the queue was
+ * checked when it came: if its prompt is too large by now, that is how its run ends.
+ * @throws {AppError} as `admit` does; `too_large` for what the chat or a prompt cannot take.
+ */
+export async function planOf(
+  { chat, message, models, queued }: Pick<Send, "chat" | "message" | "models" | "queued">,
+  { leafKey, bytes }: ChatState,
+  { conversation, ids, clock, systemPrompt, chatBytes, messageChars }: Needed,
+) {
+  const known = await conversation.find(chat.id, leafKey, message.id);
+  const plan = planSend({ leafKey, known }, message, { key: ids.uuid(), now: clock.now() });
+  const [{ type, id: model }] = models;
+  const target = { type, model, system: systemPrompt };
+  const prompt = () => conversation.prompt({ ...chat, chatId: chat.id }, plan.prompt, [], target);
+  const planned = ({ characters }: { characters: number }) => ({
+    plan,
+    promptTokens: estimateTokens(characters),
+  });
+  if (queued) return planned(await prompt().catch(() => ({ characters: 0 })));
+  const { parts, metadata } = plan.prompt;
+  const added = plan.store === "keep" ? 0 : sizeOf(parts) + JSON.stringify(metadata).length;
+  const grown = known ? sizeOf(parts) - sizeOf(known.parts) : 0;
+  if (plan.store === "update" && grown > messageChars) {
+    throw tooLarge(`The results may have at most ${messageChars} characters as JSON.`);
   }
-  throw new AppError("not_found", "The chat is gone");
-}
-
-/**
- * Fails as `admit` would for a message that the chat cannot take, before it is made to wait.
- * @throws {AppError} `bad_request` for a wrong message id, `conflict` where the chat has moved on.
- */
-export async function checkSend({ chat, message }: Send, parts: AdmissionParts): Promise<void> {
-  const history = await parts.messages.history(chat.ownerId, chat.id);
-  planSend(history, message, { key: "", now: 0 });
-}
-
-/**
- * Stores a beginning. Over a line that breaks it may go twice, or be done although no answer says so:
- * then the chat's live run is itself. What has waited may be another process's under the same id.
- */
-async function begin(
-  beginning: RunBeginning,
-  runs: RunStore,
-): Promise<{ begun: "begun" | "busy" | "moved"; live?: FoundRun | undefined }> {
-  const { run, queued } = beginning;
-  const find = () => runs.live(run.ownerId, run.chatId);
-  const isOwn = (live: FoundRun | undefined) => !queued && live?.run.id === run.id;
+  if (bytes + added > chatBytes) throw chatFull(chatBytes);
   try {
-    const begun = await runs.begin(beginning);
-    if (begun !== "busy") return { begun };
-    const live = await find();
-    return isOwn(live) ? { begun: "begun" } : { begun, live };
+    return planned(await prompt());
   } catch (error) {
-    if (isOwn(await find().catch(() => undefined))) return { begun: "begun" };
+    throw error instanceof RunError ? tooLarge(error.failure.message) : error;
+  }
+}
+
+/**
+ * Stores a beginning. Over a line that breaks, it may be sent twice, or be stored although no answer
+ * says so: then the run that is found is this one, if it is this process's.
+ */
+async function begin(beginning: RunBeginning, job: RunJob, { runs }: Needed): Promise<Admission> {
+  const { run: { id, ownerId }, lease } = beginning;
+  const isBegun = async () => {
+    const found = await runs.find(ownerId, id);
+    return found?.state === "running" && found.owner === lease.owner;
+  };
+  try {
+    const kind = await runs.begin(beginning);
+    if (kind === "begun" || (kind === "busy" && await isBegun())) return { kind: "begun", job };
+    return { kind };
+  } catch (error) {
+    try {
+      if (await isBegun()) return { kind: "begun", job };
+    } catch {
+      return { kind: "unknown", job, error };
+    }
     throw error;
   }
 }
 
-/** The request for a branch of the history. */
-export function makeStep(
-  model: CatalogModel,
-  branch: readonly StoredMessage[],
-  { thinking, tools, output }: Pick<Send, "thinking" | "tools" | "output">,
-  { systemPrompt, outputTokens }: Pick<AdmissionParts, "systemPrompt" | "outputTokens">,
-): Step {
-  return {
-    model,
-    prompt: buildPrompt(branch, { type: model.type, system: systemPrompt }),
-    thinking,
-    ...(outputTokens !== undefined && { maxOutputTokens: outputTokens }),
-    ...(tools.length > 0 && { tools }),
-    ...(output && { output }),
-  };
-}
-
-/** True where the live run answers this very message. */
-export async function answersSame(
-  { run }: FoundRun,
-  sent: SentMessage,
-  { messages }: Pick<AdmissionParts, "messages">,
-): Promise<boolean> {
-  if (sent.role === "assistant") return run.messageId === sent.id;
-  const history = await messages.history(run.ownerId, run.chatId);
-  const prompt = history.find(({ key }) => key === run.promptKey);
-  return prompt !== undefined && prompt.id === sent.id && sameContent(prompt, sent);
+function fileIdsIn(parts: readonly Part[]): string[] {
+  return parts.flatMap((part) => part.type === "file" ? fileIdOf(part.url) ?? [] : []);
 }

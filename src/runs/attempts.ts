@@ -1,26 +1,14 @@
 import type { Attempt, AttemptEnd, AttemptKind } from "../domain/attempt.ts";
-import type { Clock, IdGenerator } from "../domain/clock.ts";
 import { RunError, type RunFailure } from "../domain/errors.ts";
-import type { Ledger, RunIdentity } from "../domain/ports.ts";
-import { estimateTokens, NO_USAGE, type Usage } from "../domain/usage.ts";
-import {
-  type Emit,
-  estimatePrompt,
-  type ModelCall,
-  type Step,
-  type StepOutcome,
-} from "../models/call.ts";
+import type { RunEvent } from "../domain/event.ts";
+import type { RunIdentity } from "../domain/records.ts";
+import { addUsage, estimateTokens, NO_USAGE, type Usage } from "../domain/usage.ts";
+import { AnswerBounds } from "../models/answer_bounds.ts";
+import type { Emit, Step, StepOutcome } from "../models/step.ts";
 import type { CatalogModel } from "../models/catalog.ts";
+import type { Parts } from "./parts.ts";
 
-/** What asking a provider, more than once if need be, needs. */
-export interface AttemptParts {
-  call: ModelCall;
-  ledger: Ledger;
-  clock: Clock;
-  ids: IdGenerator;
-  /** How often a failure before the first content is tried again. */
-  retries: number;
-}
+type Needed = Pick<Parts, "call" | "attempts" | "clock" | "ids" | "retries">;
 
 /** The longest wait that a provider may ask for, in milliseconds: beyond it the run fails at once. */
 const MAX_WAIT = 30_000;
@@ -28,107 +16,158 @@ const MAX_WAIT = 30_000;
 /** The first wait, in milliseconds; each further one is twice as long. */
 const FIRST_WAIT = 500;
 
-/** The requests that one step takes: each has its row in the ledger, opened before it goes out. */
+/** Makes the request to one model. */
+export type StepFor = (model: CatalogModel) => Promise<Step>;
+
+/**
+ * The requests that a run sends to providers. Each has its attempt in the ledger, opened before the
+ * request goes out; `end` says how to close the last one.
+ */
 export class Attempts {
   /** The attempt that is open, or was last. */
   current: Attempt;
-  /** When content first came from the current attempt; null while none has. */
-  firstContentAt: number | null = null;
+  /** The model that is asked: once it fails, the next fallback. */
+  model: CatalogModel;
+  readonly #parts: Needed;
+  readonly #fallbacks: CatalogModel[];
+  readonly #bounds = new AnswerBounds();
+  #prompt = 0;
+  /** When the current attempt began, by the clock that nobody sets. */
+  #begun: number;
+  /** Milliseconds from there to the first content; null if none has come. */
+  #firstTokenMs: number | null = null;
   #characters = 0;
-  readonly #parts: AttemptParts;
-  readonly #fallbacks: Step[];
-  #step: Step;
+  /** What the provider counted for the current attempt. */
+  #counted: Usage | undefined;
+  /** The usage of the steps before the current one, and of its tries that were counted. */
+  #spent: Usage = NO_USAGE;
 
-  /** Begins with an attempt that is in the ledger already. */
-  constructor(opened: Attempt, step: Step, fallbacks: Step[], parts: AttemptParts) {
+  /** Begins with an attempt that is open already. */
+  constructor(
+    opened: Attempt,
+    [model, ...fallbacks]: readonly [CatalogModel, ...CatalogModel[]],
+    parts: Needed,
+  ) {
     this.current = opened;
-    this.#step = step;
-    this.#fallbacks = [...fallbacks];
+    this.model = model;
+    this.#fallbacks = fallbacks;
     this.#parts = parts;
+    this.#begun = parts.clock.elapsed();
   }
 
   /**
-   * Asks until there is an answer, or a failure that no further try can mend. After the first content
-   * nothing is tried again. All attempts but the last are closed.
+   * Asks until a step is whole, or a failure that no further try can mend. After the first content of
+   * a step nothing is tried again. All attempts but the last are closed.
    * @throws {RunError} the last failure; or the signal's reason once it is aborted.
    */
-  async run(signal: AbortSignal, emit: Emit): Promise<StepOutcome> {
-    const counted: Emit = (event) => {
-      this.firstContentAt ??= this.#parts.clock.now();
-      if ("text" in event) this.#characters += event.text.length;
-      return emit(event);
-    };
+  async ask(stepFor: StepFor, signal: AbortSignal, emit: Emit): Promise<StepOutcome> {
+    let step = await stepFor(this.model);
     for (let retry = 0;; retry++) {
+      signal.throwIfAborted();
+      this.#prompt = step.promptCharacters;
       try {
-        return await this.#parts.call.stream(this.#step, signal, counted);
+        const outcome = await this.#parts.call.stream(step, signal, emit);
+        this.#counted = outcome.usage;
+        return outcome;
       } catch (error) {
         if (signal.aborted || !(error instanceof RunError)) throw error;
-        const next = this.#next(error.failure, retry);
+        this.#counted = error.usage;
+        const next = this.#next(error.failure, retry, step.thinking);
         if (!next) throw error;
-        await this.#parts.ledger.close(this.current.id, this.end("failed", error.failure));
-        await this.#open(next, signal);
+        await this.#parts.attempts.close(this.current.id, this.end("failed", error.failure));
+        if (error.usage) this.#spent = addUsage(this.#spent, error.usage);
+        if (next.waitMs > 0) await this.#parts.clock.sleep(next.waitMs, signal);
+        await this.#open("retry", next.model);
+        if (next.model !== step.model) step = await stepFor(next.model);
+        if (!next.thinking) step = { ...step, thinking: false };
       }
     }
   }
 
-  /** How the current attempt ended, as the ledger takes it; without `usage` it is estimated. */
-  end(outcome: AttemptEnd["outcome"], failure: RunFailure | null, usage?: Usage): AttemptEnd {
+  /** Closes the attempt of a step that is whole, and opens one for the next step. */
+  async nextStep(): Promise<void> {
+    await this.#parts.attempts.close(this.current.id, this.end("completed", null));
+    this.#spent = this.total;
+    this.#firstTokenMs = null;
+    this.#characters = 0;
+    await this.#open("answer", this.model);
+  }
+
+  /**
+   * Takes note of what came from the provider, for an answer that has that many parts.
+   * @throws {Trouble} `oversized` if it is too much.
+   */
+  count(event: RunEvent, parts: number): void {
+    this.#bounds.take(event, parts);
+    this.#firstTokenMs ??= Math.round(this.#parts.clock.elapsed() - this.#begun);
+    if ("text" in event) this.#characters += event.text.length;
+  }
+
+  /** How the current attempt ended. */
+  end(outcome: AttemptEnd["outcome"], failure: RunFailure | null): AttemptEnd {
     return {
       outcome,
       failureClass: failure?.class ?? null,
-      firstTokenMs: this.firstContentAt === null
-        ? null
-        : this.firstContentAt - this.current.startedAt,
+      firstTokenMs: this.#firstTokenMs,
       endedAt: this.#parts.clock.now(),
-      usage: usage ?? this.estimate(),
+      usage: this.usage,
     };
   }
 
-  /** A request that was cut off was paid for all the same: its tokens are counted here. */
-  estimate(): Usage {
-    if (this.firstContentAt === null) return { ...NO_USAGE, estimated: true };
+  /** The usage of all steps. */
+  get total(): Usage {
+    return addUsage(this.#spent, this.usage);
+  }
+
+  /** The usage of the current step. A request that was cut off was paid for all the same: an estimate. */
+  get usage(): Usage {
+    if (this.#counted) return this.#counted;
+    if (this.#firstTokenMs === null) return { ...NO_USAGE, estimated: true };
     return {
       ...NO_USAGE,
-      inputTokens: estimatePrompt(this.#step.prompt),
+      inputTokens: estimateTokens(this.#prompt),
       outputTokens: estimateTokens(this.#characters),
       estimated: true,
     };
   }
 
-  /** What to try after a failure: a wait and a step; undefined where nothing is left to try. */
-  #next(failure: RunFailure, retry: number): { waitMs: number; step: Step } | undefined {
-    if (this.firstContentAt !== null) return undefined;
-    if (failure.class === "provider_refused" && this.#step.thinking) {
-      // A model that cannot reason just answers.
-      return { waitMs: 0, step: { ...this.#step, thinking: false } };
+  /** What to try after a failure; undefined if nothing is left to try. */
+  #next(
+    failure: RunFailure,
+    retry: number,
+    thinking: boolean,
+  ): { waitMs: number; model: CatalogModel; thinking: boolean } | undefined {
+    if (this.#firstTokenMs !== null) return undefined;
+    const { model } = this;
+    // A model that cannot reason just answers.
+    if (failure.class === "provider_refused" && thinking) {
+      return { waitMs: 0, model, thinking: false };
     }
     const waitMs = failure.retryAfterMs ?? FIRST_WAIT * 2 ** retry;
     if (failure.retryable && retry < this.#parts.retries && waitMs <= MAX_WAIT) {
-      return { waitMs, step: this.#step };
+      return { waitMs, model, thinking };
     }
     const fallback = this.#fallbacks.shift();
-    return fallback && { waitMs: 0, step: fallback };
+    return fallback && { waitMs: 0, model: fallback, thinking: true };
   }
 
-  async #open(
-    { waitMs, step }: { waitMs: number; step: Step },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { clock, ids, ledger } = this.#parts;
-    if (waitMs > 0) await clock.sleep(waitMs, signal);
-    signal.throwIfAborted();
-    const attempt = newAttempt(this.current, "retry", step.model, ids.uuid(), clock.now());
-    await ledger.open(attempt);
-    this.#step = step;
-    this.current = attempt;
+  async #open(kind: AttemptKind, model: CatalogModel): Promise<void> {
+    const { clock, ids, attempts } = this.#parts;
+    this.model = model;
+    this.#begun = clock.elapsed();
+    this.#counted = undefined;
+    const asked = estimateTokens(this.#prompt);
+    this.current = newAttempt(this.current, kind, model, asked, ids.uuid(), clock.now());
+    await attempts.open(this.current);
   }
 }
 
-/** A row for the ledger. */
+/** An attempt that is about to be opened. */
 export function newAttempt(
   run: Pick<RunIdentity, "chatId" | "ownerId"> & { runId: string | null },
   kind: AttemptKind,
   model: CatalogModel,
+  promptTokens: number,
   id: string,
   startedAt: number,
 ): Attempt {
@@ -141,5 +180,6 @@ export function newAttempt(
     provider: model.provider,
     model: model.modelId,
     startedAt,
+    promptTokens,
   };
 }

@@ -1,9 +1,10 @@
-import { assemble, Assembly } from "../domain/assembly.ts";
+import type { Assembly } from "../domain/assembly.ts";
 import type { RunEvent } from "../domain/event.ts";
+import { messageText } from "../domain/message.ts";
 import type { ProviderType } from "../domain/provider.ts";
-import type { Emit } from "../models/call.ts";
+import type { Remains } from "./remains.ts";
 
-/** The providers that go on from the beginning of an answer, if it stands last in the prompt. */
+/** The providers that go on from the beginning of an answer if it is last in the prompt. */
 const GO_ON: ReadonlySet<ProviderType> = new Set<ProviderType>(["anthropic", "demo"]);
 
 /** An answer that was interrupted and that another process goes on with. */
@@ -14,57 +15,42 @@ export interface Continuation {
   assembly: Assembly;
   /** The text so far, as the model is given it. */
   text: string;
-  /** Joins what the model says now to the text that was open. */
-  joined(emit: Emit): Emit;
+  /** Joins what the model says now to the text that was open; undefined for what adds nothing. */
+  join(event: RunEvent): RunEvent | undefined;
 }
 
 /**
- * The continuation of a log, where the provider can go on from it: text alone, cut off inside a block.
- * Otherwise undefined.
+ * The continuation of what was left of an answer, if the provider can go on from it: text alone, cut off
+ * inside a block. Otherwise undefined.
  */
 export function continuationOf(
-  events: readonly RunEvent[],
+  { assembly, head, last }: Remains,
   type: ProviderType,
 ): Continuation | undefined {
-  if (!GO_ON.has(type)) return undefined;
-  const parts = assemble(events, { ended: true });
-  const textOnly = parts.every(({ type }) => type === "text" || type === "step-start");
-  const open = openText(events);
-  if (!textOnly || open === undefined) return undefined;
-  // Providers refuse an answer that ends in white space, or that is none.
-  const text = parts.map((part) => part.type === "text" ? part.text : "").join("");
+  if (!GO_ON.has(type) || last?.type !== "text-delta") return undefined;
+  const parts = assembly.parts({ ended: false });
+  if (!parts.every(({ type }) => type === "text" || type === "step-start")) return undefined;
+  // Providers refuse an answer that ends in white space, or that is empty.
+  const text = messageText({ parts });
   const given = text.trimEnd();
   if (given === "") return undefined;
-  const assembly = new Assembly();
-  for (const event of events) assembly.apply(event);
-  return {
-    head: events.length,
-    assembly,
-    text: given,
-    joined: (emit) => joinText(emit, open, /\s$/.test(text)),
-  };
+  return { head, assembly, text: given, join: joinText(last.id, /\s$/.test(text)) };
 }
 
-/** The id of the text block that the log ends in. */
-function openText(events: readonly RunEvent[]): string | undefined {
-  const last = events.at(-1);
-  return last?.type === "text-delta" ? last.id : undefined;
-}
-
-function joinText(emit: Emit, open: string, endsInSpace: boolean): Emit {
+function joinText(open: string, endsInSpace: boolean): Continuation["join"] {
   let joinedAs: string | undefined;
   let trim = endsInSpace;
   return (event) => {
     if (event.type === "text-start" && joinedAs === undefined) {
       joinedAs = event.id;
-      return;
+      return undefined;
     }
-    if (!("id" in event) || event.id !== joinedAs) return emit(event);
-    if (event.type !== "text-delta") return emit({ ...event, id: open });
-    // The space that the model was not given is there already.
+    if (!("id" in event) || event.id !== joinedAs) return event;
+    if (event.type !== "text-delta") return { ...event, id: open };
+    // The log has the space that the model was not given.
     const text = trim ? event.text.trimStart() : event.text;
-    if (text === "") return;
+    if (text === "") return undefined;
     trim = false;
-    return emit({ type: "text-delta", id: open, text });
+    return { type: "text-delta", id: open, text };
   };
 }

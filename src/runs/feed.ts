@@ -8,22 +8,32 @@ export type ChatEvent =
   | { type: "run.started"; chatId: string; runId: string; model: string }
   | { type: "run.ended"; chatId: string; runId: string; state: MessageStatus };
 
-/** Tells an owner's watchers what becomes of its chats. */
+/** Tells watchers what happens to the chats of their owner. */
 export class ChatFeed {
   readonly #watchers = new Map<string, Set<(event: ChatEvent) => void>>();
 
   /** Tells every watcher of that owner. */
   publish(ownerId: string, event: ChatEvent): void {
-    for (const watcher of [...this.#watchers.get(ownerId) ?? []]) watcher(event);
+    for (const watcher of [...this.#watchers.get(ownerId) ?? []]) {
+      try {
+        watcher(event);
+      } catch {
+        // A watcher that fails must not keep the others from the event.
+        this.#remove(ownerId, watcher);
+      }
+    }
   }
 
-  /** Calls `watcher` for each event of that owner from now on; the result ends it. */
+  /** Calls `watcher` for each event of that owner from now on, until the result is called. */
   watch(ownerId: string, watcher: (event: ChatEvent) => void): () => void {
     const watchers = this.#watchers.get(ownerId) ?? new Set();
     this.#watchers.set(ownerId, watchers.add(watcher));
-    return () => {
-      watchers.delete(watcher);
-      if (watchers.size === 0) this.#watchers.delete(ownerId);
-    };
+    return () => this.#remove(ownerId, watcher);
+  }
+
+  #remove(ownerId: string, watcher: (event: ChatEvent) => void): void {
+    const watchers = this.#watchers.get(ownerId);
+    watchers?.delete(watcher);
+    if (watchers?.size === 0) this.#watchers.delete(ownerId);
   }
 }

@@ -1,23 +1,16 @@
-import { type Clock, settlesWithin } from "../domain/clock.ts";
-import type { Lease, RunStore } from "../domain/ports.ts";
+import { settlesWithin } from "../domain/clock.ts";
+import type { FoundRun, Lease, RunRecord } from "../domain/records.ts";
+import { type Ownership, type OwnRuns, STOP_WAIT, type Stopped } from "./ownership.ts";
+import { follow, FOLLOW_EVERY } from "./follow.ts";
+import type { Parts } from "./parts.ts";
+import type { RunStream } from "./run_stream.ts";
 
-/** What leases need. */
-export interface LeasesParts {
-  runs: RunStore;
-  clock: Clock;
+type Needed = Pick<Parts, "leases" | "runs" | "events" | "queue" | "clock"> & {
   /** The id of this process. */
   owner: string;
-  /** True where other processes may use the same database; else every other run is nobody's. */
-  shared: boolean;
-  /** Told of runs that another process has taken over. */
-  onLost: (runIds: Set<string>) => void;
-  /** Told of runs that another process was asked to stop. */
-  onStop: (runIds: string[]) => void;
-  /** Called from time to time: others' runs may have been abandoned. */
-  onSweep: () => Promise<void>;
-}
+};
 
-/** How long a lease is good, in milliseconds, and how often it is renewed. */
+/** How long a lease is good, and how often it is renewed, in milliseconds. */
 const GOOD_FOR = 15_000;
 const RENEW_EVERY = 5_000;
 
@@ -32,76 +25,87 @@ const SWEEP_EVERY = 4_000;
 const HEED_EVERY = 1_000;
 
 /**
- * Keeps the word that this process makes its runs. On a database of its own that word is its lock;
- * on a shared one it is renewed, so that another process takes over no run that is alive.
+ * Ownership on a database that several processes share: a run is its process's as long as the lease on
+ * it is renewed, so that no process takes over a run that is alive.
  */
-export class Leases {
-  readonly #parts: LeasesParts;
-  readonly #ended = new AbortController();
+export class LeaseOwnership implements Ownership {
+  readonly aloneSince = 0;
+  readonly #closed = new AbortController();
 
-  constructor(parts: LeasesParts) {
-    this.#parts = parts;
-  }
+  constructor(private readonly parts: Needed) {}
 
-  /** A lease for a run that begins now. */
-  make(): Lease {
-    const { owner, clock } = this.#parts;
+  lease(): Lease {
+    const { owner, clock } = this.parts;
     return { owner, until: clock.now() + GOOD_FOR };
   }
 
-  /** Before which time a lease of another counts as ended; undefined: all others' have. */
-  get cutoff(): number | undefined {
-    return this.#parts.shared ? this.#parts.clock.now() : undefined;
+  abandoned(of: Parameters<Ownership["abandoned"]>[0]): Promise<FoundRun[]> {
+    const { leases, owner, clock } = this.parts;
+    return leases.abandoned(owner, clock.now(), of);
   }
 
-  get owner(): string {
-    return this.#parts.owner;
+  countAbandoned(): Promise<number> {
+    const { leases, owner, clock } = this.parts;
+    return leases.countAbandoned(owner, clock.now());
   }
 
-  /**
-   * Renews, and heeds what others were asked to stop, until `close`. `held` gives the ids of the runs
-   * that this process makes.
-   */
-  async keep(held: () => Iterable<string>): Promise<void> {
-    if (!this.#parts.shared) return;
-    await Promise.all([
-      this.#every(RENEW_EVERY, () => this.#renew(held)),
-      this.#every(HEED_EVERY, () => this.#heed(held)),
-      this.#every(SWEEP_EVERY, this.#parts.onSweep),
-    ]);
+  takeOver(runIds: readonly string[]): Promise<string[]> {
+    const { leases, clock } = this.parts;
+    return leases.takeOver(runIds, this.lease(), clock.now());
   }
 
-  async #renew(held: () => Iterable<string>): Promise<void> {
-    const { runs, clock, onLost } = this.#parts;
-    const before = new Set(held());
+  keep(own: OwnRuns, sweep: () => Promise<void>): void {
+    this.#every(RENEW_EVERY, () => this.#renew(own));
+    this.#every(HEED_EVERY, () => this.#heed(own));
+    this.#every(SWEEP_EVERY, sweep);
+  }
+
+  async stop({ id, ownerId }: RunRecord): Promise<Stopped | undefined> {
+    const { leases, runs, clock } = this.parts;
+    if (!await leases.requestStop(ownerId, id)) return undefined;
+    const until = clock.elapsed() + STOP_WAIT;
+    while (clock.elapsed() < until && !this.#closed.signal.aborted) {
+      await clock.sleep(FOLLOW_EVERY, this.#closed.signal).catch(() => {});
+      const found = await runs.find(ownerId, id).catch(() => ({ state: "running" }));
+      if (found?.state !== "running") return { runId: id, ended: true };
+    }
+    return { runId: id, ended: false };
+  }
+
+  followQueued(stream: RunStream, over: AbortSignal): Promise<void> {
+    return follow(stream, this.parts, over);
+  }
+
+  close(): void {
+    this.#closed.abort();
+  }
+
+  async #renew(own: OwnRuns): Promise<void> {
+    const { leases, clock } = this.parts;
+    const before = new Set(own.ids());
     if (before.size === 0) return;
-    const renewal = runs.renew(this.make(), [...before]);
+    const renewal = leases.renew(this.lease(), [...before]);
     // A line that is stuck must not cost the lease.
     if (!await settlesWithin(renewal, RENEW_LIMIT, clock)) throw new Error("it takes too long");
     const kept = new Set(await renewal);
-    const lost = before.difference(kept).intersection(new Set(held()));
-    if (lost.size > 0) onLost(lost);
+    own.lose(before.difference(kept).intersection(new Set(own.ids())));
   }
 
-  async #heed(held: () => Iterable<string>): Promise<void> {
-    const { runs, owner, onStop } = this.#parts;
-    if ([...held()].length > 0) onStop(await runs.stopRequests(owner));
+  async #heed(own: OwnRuns): Promise<void> {
+    const { leases, owner } = this.parts;
+    if (own.ids().length > 0) own.stopAll(await leases.stopRequests(owner));
   }
 
   async #every(ms: number, round: () => Promise<void>): Promise<void> {
-    for (let wait = ms; !this.#ended.signal.aborted;) {
+    for (let wait = ms; !this.#closed.signal.aborted;) {
       try {
-        await this.#parts.clock.sleep(wait, this.#ended.signal);
+        await this.parts.clock.sleep(wait, this.#closed.signal);
         wait = RETRY;
         await round();
         wait = ms;
       } catch {
-        // Out of reach for a moment: the next round tells.
+        // The database is out of reach for a moment: the next round sees to it.
       }
     }
-  }
-
-  close(): void {
-    this.#ended.abort();
   }
 }

@@ -1,8 +1,8 @@
-/** What a message that was sent means for the branch: pure. */
+/** What a message that was sent means for its chat: pure. */
 import { AppError } from "../domain/errors.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { isToolPart, type Part, type ToolPart } from "../domain/message.ts";
-import type { StoredMessage } from "../domain/ports.ts";
+import type { RunBeginning, StoredMessage } from "../domain/records.ts";
 
 /** A message as it was sent. */
 export interface SentMessage {
@@ -13,39 +13,37 @@ export interface SentMessage {
   metadata: JsonObject;
 }
 
-/** What to answer: the branch up to and with the message, and what becomes of that in the store. */
-export interface SendPlan {
-  branch: StoredMessage[];
-  prompt: StoredMessage;
-  /** A new message is inserted; one that has new tool results is updated; a stored one stays. */
-  store: "insert" | "update" | "keep";
+/** The message to answer, and what becomes of it in the store. */
+export type SendPlan = Pick<RunBeginning, "prompt" | "store">;
+
+/** The active branch, as far as a plan needs it. */
+export interface Branch {
+  /** The key of its last message; null if it is empty. */
+  leafKey: string | null;
+  /** The message on it that has the id of the sent one. */
+  known: StoredMessage | undefined;
 }
 
 /**
  * A new id goes behind the branch. A known one is an edit, or with the same contents a regeneration:
- * the branch is cut there, and what came after stays as a branch of its own. An answer that comes back
- * is continued.
- * @throws {AppError} `bad_request` where the id belongs to a message of the other role; `conflict`
- * where an answer comes back that is no longer the last.
+ * the branch is cut there, and what came after it stays as a branch of its own. An answer that comes
+ * back is continued.
+ * @throws {AppError} `bad_request` if the id belongs to a message of the other role; `conflict` if an
+ * answer comes back that is no longer the last message.
  */
 export function planSend(
-  history: StoredMessage[],
+  { leafKey, known }: Branch,
   sent: SentMessage,
   make: { key: string; now: number },
 ): SendPlan {
-  const at = history.findIndex(({ id }) => id === sent.id);
-  const known = history[at];
   if (known && known.role !== sent.role) {
     throw wrongMessage(`The id of the message belongs to a message of the role ${known.role}`);
   }
-  if (sent.role === "assistant") return planContinuation(history, known, sent);
-  const before = known ? history.slice(0, at) : history;
-  if (known && sameContent(known, sent)) {
-    return { branch: [...before, known], prompt: known, store: "keep" };
-  }
+  if (sent.role === "assistant") return planContinuation(leafKey, known, sent);
+  if (known && sameContent(known, sent)) return { prompt: known, store: "keep" };
   const prompt: StoredMessage = {
     key: make.key,
-    parentKey: known ? known.parentKey : history.at(-1)?.key ?? null,
+    parentKey: known ? known.parentKey : leafKey,
     id: sent.id,
     role: "user",
     parts: sent.parts,
@@ -56,10 +54,10 @@ export function planSend(
     usage: null,
     createdAt: make.now,
   };
-  return { branch: [...before, prompt], prompt, store: "insert" };
+  return { prompt, store: "insert" };
 }
 
-/** True where a message that was sent says what a stored one says. */
+/** True if a message that was sent says what a stored one says. */
 export function sameContent(
   known: Pick<StoredMessage, "role" | "parts">,
   sent: SentMessage,
@@ -68,12 +66,12 @@ export function sameContent(
 }
 
 function planContinuation(
-  history: StoredMessage[],
+  leafKey: string | null,
   known: StoredMessage | undefined,
   sent: SentMessage,
 ): SendPlan {
   if (!known) throw wrongMessage("The chat has no answer with this id");
-  if (known !== history.at(-1)) {
+  if (known.key !== leafKey) {
     throw new AppError("conflict", "The chat has moved on", {
       detail: "Only the last answer of a chat can be continued with tool results.",
     });
@@ -86,8 +84,7 @@ function planContinuation(
     throw wrongMessage("The message has no result for a tool call that waits for one");
   }
   const parts = known.parts.map((part) => isOpenCall(part) ? withResult(part, results) : part);
-  const prompt = { ...known, parts };
-  return { branch: [...history.slice(0, -1), prompt], prompt, store: "update" };
+  return { prompt: { ...known, parts }, store: "update" };
 }
 
 /** A call that the client has to answer. */
@@ -95,7 +92,7 @@ function isOpenCall(part: Part): part is ToolPart {
   return isToolPart(part) && part.state === "input-available" && !part.providerExecuted;
 }
 
-/** True where the last that was said is a call of the client's with its result, so the model's turn. */
+/** True if the message ends in a client's call with its result, so that it is the model's turn. */
 function waitsForModel(parts: readonly Part[]): boolean {
   const last = parts.findLast(({ type }) => type !== "step-start");
   return last !== undefined && isToolPart(last) && !last.providerExecuted && isResult(last);
@@ -105,7 +102,7 @@ function isResult(part: ToolPart | undefined): part is ToolPart {
   return part?.state === "output-available" || part?.state === "output-error";
 }
 
-/** Only the result is taken of what came back: the call itself is as the model made it. */
+/** Takes only the result from what came back: the call itself stays as the model made it. */
 function withResult(call: ToolPart, results: ReadonlyMap<string, ToolPart>): ToolPart {
   const result = results.get(call.toolCallId);
   if (!isResult(result)) {

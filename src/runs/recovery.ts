@@ -1,120 +1,248 @@
-import { assemble, Assembly } from "../domain/assembly.ts";
 import { interruptedEnd } from "../domain/attempt.ts";
-import type { RunEvent } from "../domain/event.ts";
-import { messageText, saysAnything } from "../domain/message.ts";
-import type { InterruptPolicy } from "../domain/policies.ts";
-import type { FoundRun, Ledger, RunStore, StoredMessage } from "../domain/ports.ts";
+import type { FoundRun, StoredMessage } from "../domain/records.ts";
 import { endOf } from "../domain/run.ts";
-import { estimateTokens, NO_USAGE, type Usage } from "../domain/usage.ts";
-import type { ModelCatalog } from "../models/catalog.ts";
-import type { Logger } from "../observe/log.ts";
-import { type AdmissionParts, makeStep } from "./admission.ts";
-import { type AnswerJob, answerMessage, endEvents } from "./answer.ts";
+import { estimateTokens } from "../domain/usage.ts";
 import { newAttempt } from "./attempts.ts";
-import { withFiles } from "./attachments.ts";
 import { continuationOf } from "./continuation.ts";
-import { answerBefore, readLog } from "./replay.ts";
+import { endEvents, endingOf, type RunEnd } from "./ending.ts";
+import type { Lanes } from "./lanes.ts";
+import type { Parts } from "./parts.ts";
+import { Remains } from "./remains.ts";
+import { answerBefore } from "./replay.ts";
+import type { RunJob } from "./run.ts";
+import type { Sending } from "./sending.ts";
+import { Pauses } from "../domain/pauses.ts";
 
-/** What recovery needs. */
-export interface RecoveryParts extends AdmissionParts {
-  runs: RunStore;
-  ledger: Ledger;
-  catalog: ModelCatalog;
-  log: Logger;
-  onInterrupt: InterruptPolicy;
-}
+type Needed = Pick<
+  Parts,
+  | "runs"
+  | "events"
+  | "attempts"
+  | "disk"
+  | "ownership"
+  | "conversation"
+  | "catalog"
+  | "clock"
+  | "ids"
+  | "logger"
+  | "onInterrupt"
+>;
+
+/** Milliseconds after which a run is tried again that could not be recovered. */
+const RETRY = 500;
+
+/** What reading or writing throws that is damaged, or nested too deep: it stays so. */
+const DAMAGED = [SyntaxError, RangeError, TypeError];
 
 /**
- * Takes over the runs that another process left behind. Each becomes `interrupted`, and all of its
- * log, which is all that anyone saw, becomes its message; or, by policy and where the provider can,
- * it is given back as a job that goes on with it. `isOwn` tells of runs that this process makes, be
- * their leases as they may.
+ * Takes over the runs that nobody makes any more. Each becomes `interrupted`, and its log, which is all
+ * that anyone saw, becomes its message; or, by policy and if the provider can, it goes on. That happens
+ * chat by chat, beside the requests: one that concerns a chat whose turn has not come waits for it.
  */
-export async function recoverRuns(
-  parts: RecoveryParts,
-  isOwn: (runId: string) => boolean,
-): Promise<Omit<AnswerJob, "live">[]> {
-  const { runs, ledger, leases, clock, log } = parts;
-  const cutoff = leases.cutoff;
-  const abandoned = await runs.abandoned(leases.owner, cutoff);
-  const jobs: Omit<AnswerJob, "live">[] = [];
-  // Nobody else asks for titles on a database of one's own.
-  if (cutoff === undefined) {
-    const now = clock.now();
-    await ledger.closeTitles(now + 1, interruptedEnd(now));
+export class Recovery {
+  /** The recoveries under way, by chat. */
+  readonly #working = new Map<string, Promise<void>>();
+  /** The runs that are this process's, and could not be recovered yet. */
+  readonly #failed = new Set<FoundRun>();
+  readonly #pauses = new Pauses();
+  readonly #closed = new AbortController();
+  /** True once every run was looked at that was left before this process began. */
+  #isThrough = false;
+  #retrying: Promise<void> | undefined;
+
+  /** `isOwn` tells of runs that this process makes, whatever their leases say. */
+  constructor(
+    private readonly parts: Needed,
+    private readonly sending: Sending,
+    private readonly lanes: Lanes,
+    private readonly isOwn: (runId: string) => boolean,
+  ) {}
+
+  /** Recovers all that is left, in short turns. */
+  async sweep(): Promise<void> {
+    for (let after = ""; !this.#closed.signal.aborted;) {
+      const page = await this.parts.ownership.abandoned({ after });
+      for (const found of page) {
+        await this.#takeUp(found);
+        await this.#pauses.next();
+      }
+      const last = page.at(-1);
+      if (!last) break;
+      after = last.run.chatId;
+    }
+    this.#isThrough = true;
   }
-  for (const found of abandoned) {
-    if (isOwn(found.run.id)) continue;
-    if (!await runs.takeOver(found.run, leases.make(), cutoff)) continue;
-    const events = await readLog(found.run.id, runs);
-    const usage = usageOf(events);
-    await ledger.closeOpen(found.run.id, interruptedEnd(clock.now(), usage));
-    const before = await answerBefore(found.run, runs);
-    const job = parts.onInterrupt === "continue" && !before
-      ? await continueRun(found, events, parts)
-      : null;
-    if (job) jobs.push(job);
-    else await interrupt(found, before, events, usage, parts);
-    log.log("warn", job ? "a run is continued" : "a run was interrupted", { run: found.run.id });
+
+  /**
+   * Recovers the chat's run now, if one was left that is still to be recovered, and resolves once that
+   * would survive a power cut. If it cannot be stored, the chat stays as it was left.
+   */
+  async settle(chatId: string): Promise<void> {
+    if (this.#isThrough) return;
+    const [found] = await this.parts.ownership.abandoned({ chatId });
+    const working = found ? this.#takeUp(found) : this.#working.get(chatId);
+    if (!working) return;
+    await working;
+    await this.parts.disk.durable();
   }
-  return jobs;
+
+  /** How many runs are still to be recovered that were left before this process began. */
+  async left(): Promise<number> {
+    const unseen = this.#isThrough ? 0 : await this.parts.ownership.countAbandoned();
+    return this.#failed.size + unseen;
+  }
+
+  /** Begins nothing more; resolves once nothing is under way. */
+  async close(): Promise<void> {
+    this.#closed.abort(new Error("Parley is shutting down"));
+    await Promise.all(this.#working.values());
+    await this.#retrying;
+  }
+
+  /** Recovers a run unless that is being done, or was done since it was found. Never rejects. */
+  #takeUp(found: FoundRun): Promise<void> {
+    const { chatId } = found.run;
+    const known = this.#working.get(chatId);
+    if (known) return known;
+    const working = this.lanes.take(chatId, () => this.#recover(found))
+      .finally(() => this.#working.delete(chatId));
+    this.#working.set(chatId, working);
+    return working;
+  }
+
+  async #recover(found: FoundRun): Promise<void> {
+    const { run } = found;
+    if (this.#closed.signal.aborted || this.isOwn(run.id)) return;
+    try {
+      if (
+        !this.#failed.has(found) && (await this.parts.ownership.takeOver([run.id])).length === 0
+      ) {
+        return;
+      }
+      await this.#endOrContinue(found);
+      this.#failed.delete(found);
+    } catch (error) {
+      if (!this.#failed.has(found)) {
+        const fields = { run: run.id, chat: run.chatId, reason: String(error) };
+        this.parts.logger.log("error", "a run cannot be recovered", fields);
+      }
+      this.#failed.add(found);
+      this.#retrying ??= this.#retry().finally(() => this.#retrying = undefined);
+    }
+  }
+
+  async #retry(): Promise<void> {
+    while (this.#failed.size > 0) {
+      await this.parts.clock.sleep(RETRY, this.#closed.signal).catch(() => {});
+      for (const found of [...this.#failed]) {
+        if (this.#closed.signal.aborted) return;
+        await this.#takeUp(found);
+        this.sending.goOn(found.run);
+        await this.#pauses.next();
+      }
+    }
+  }
+
+  async #endOrContinue(found: FoundRun): Promise<void> {
+    const { runs, events, onInterrupt, logger } = this.parts;
+    const { run } = found;
+    const before = await unlessDamaged(answerBefore(run, runs));
+    const remains = await this.#read(found, before);
+    const { places } = this.sending;
+    const goesOn = onInterrupt === "continue" && !before && !remains.isDamaged &&
+      places.has(run.ownerId);
+    using place = new DisposableStack();
+    if (goesOn) place.defer(places.take(run.ownerId));
+    const job = goesOn ? await continueRun(run, remains, this.parts) : undefined;
+    if (job) this.sending.start(job, place);
+    else {
+      const { group, ending } = interruption(run, before, remains, this.parts);
+      const stored = await unlessDamaged(events.append([group], [ending]));
+      if (!stored) await events.append([group], [{ ...ending, message: null }]);
+    }
+    logger.log("warn", job ? "a run is continued" : "a run was interrupted", {
+      run: run.id,
+      ...(remains.isDamaged && { reason: "a part of its log cannot be kept" }),
+    });
+  }
+
+  /** Its log, page by page, as far as it can be read and fits. */
+  async #read({ run }: FoundRun, before: StoredMessage | undefined): Promise<Remains> {
+    const { runs, events } = this.parts;
+    const remains = new Remains(before?.parts);
+    for (;;) {
+      const page = await unlessDamaged(events.read(run.id, remains.head));
+      if (page?.length === 0) return remains;
+      for (const logged of page ?? []) remains.add(logged);
+      if (!page || remains.isFull) {
+        remains.skipTo((await runs.find(run.ownerId, run.id))?.lastSeq ?? 0);
+        return remains;
+      }
+      await this.#pauses.next();
+    }
+  }
 }
 
-async function interrupt(
-  { run }: FoundRun,
+/** What the storage gives, or undefined if it can never give it. */
+async function unlessDamaged<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (DAMAGED.some((kind) => error instanceof kind)) return undefined;
+    throw error;
+  }
+}
+
+function interruption(
+  run: FoundRun["run"],
   before: StoredMessage | undefined,
-  events: readonly RunEvent[],
-  usage: Usage,
-  { runs, clock, ids }: RecoveryParts,
-): Promise<void> {
-  const assembly = new Assembly(before?.parts);
-  for (const event of events) assembly.apply(event);
-  const state = endOf("interrupt");
-  const answer = { state, finishReason: "other" as const, usage };
-  const end = [...assembly.closing(), ...endEvents(run, before, { ...answer, failure: null })]
-    // A step that has not begun does not end.
-    .filter(({ type }) => type !== "step-finish" || events.length > 0);
-  const parts = assembly.parts({ ended: true });
-  // More may have come since the run was found, up to the moment at which it was taken over.
-  await runs.append([{ runId: run.id, first: events.length + 1, events: end }], [{
-    run,
-    state,
+  { assembly, head, inStep, usage }: Remains,
+  { clock, ids }: Needed,
+) {
+  const end: RunEnd = {
+    state: endOf("interrupt"),
+    finishReason: "other",
     failure: null,
-    endedAt: clock.now(),
-    message: saysAnything(parts)
-      ? answerMessage(run, before, answer, {
-        parts,
-        key: ids.uuid(),
-      })
-      : null,
-    attempt: null,
-  }]);
-  await runs.durable();
+    ...usage,
+    model: run.model,
+  };
+  const closing = [...assembly.closing(), ...endEvents(end, before)]
+    .filter(({ type }) => type !== "step-finish" || inStep);
+  const endedAt = clock.now();
+  const ending = endingOf({
+    run,
+    before,
+    end,
+    parts: assembly.parts({ ended: true }),
+    key: ids.uuid(),
+    endedAt,
+    attempt: { end: interruptedEnd(endedAt, forLedger(end)) },
+  });
+  return { group: { runId: run.id, first: head + 1, events: closing }, ending };
 }
 
 /** Only for a new answer: a provider takes no beginning of one behind the results of its calls. */
 async function continueRun(
-  { run }: FoundRun,
-  events: readonly RunEvent[],
-  parts: RecoveryParts,
-): Promise<Omit<AnswerJob, "live"> | null> {
-  const { catalog, messages, ledger, clock, ids } = parts;
+  run: FoundRun["run"],
+  remains: Remains,
+  { catalog, conversation, attempts, clock, ids }: Needed,
+): Promise<RunJob | undefined> {
   // What was asked for besides text is not stored.
-  if (!run.textOnly) return null;
-  const model = await catalog.find(run.model);
-  const continuation = model && continuationOf(events, model.type);
-  if (!model || !continuation) return null;
-  const stored = await messages.history(run.ownerId, run.chatId);
-  const history = await withFiles(stored, run.ownerId, parts.files);
-  const step = makeStep(model, history, { thinking: false, tools: [], output: null }, parts);
-  step.prompt.push({ role: "assistant", content: [{ type: "text", text: continuation.text }] });
-  const attempt = newAttempt({ ...run, runId: run.id }, "retry", model, ids.uuid(), clock.now());
-  await ledger.open(attempt);
-  return { record: run, step, fallbacks: [], attempt, continuation };
+  if (!run.textOnly) return undefined;
+  const model = await catalog.find(run.model).catch(() => undefined);
+  const continuation = model && continuationOf(remains, model.type);
+  const prompt = await conversation.message(run.chatId, run.promptKey);
+  if (!model || !continuation || !prompt) return undefined;
+  await attempts.closeOpen(run.id, interruptedEnd(clock.now(), forLedger(remains.usage)));
+  const whose = { ...run, runId: run.id };
+  const asked = estimateTokens(continuation.text.length);
+  const attempt = newAttempt(whose, "retry", model, asked, ids.uuid(), clock.now());
+  await attempts.open(attempt);
+  const request = { models: [model] as const, thinking: false, tools: [], output: null };
+  return { record: run, request, prompt, attempt, continuation };
 }
 
-/** What another process was paid for by its log alone. */
-function usageOf(events: readonly RunEvent[]): Usage {
-  const text = messageText({ parts: assemble(events, { ended: true }) });
-  return { ...NO_USAGE, outputTokens: estimateTokens(text.length), estimated: true };
+/** The ledger wants the output of the whole run: it knows what the closed attempts had of it. */
+function forLedger({ usage, stepUsage }: Pick<RunEnd, "usage" | "stepUsage">) {
+  return { ...stepUsage, outputTokens: usage.outputTokens };
 }

@@ -1,288 +1,213 @@
-import { setImmediate, setTimeout } from "node:timers";
-import type { Clock } from "../domain/clock.ts";
 import { RunError, type RunFailure } from "../domain/errors.ts";
-import type { RunEvent } from "../domain/event.ts";
-import type { LogDurability } from "../domain/policies.ts";
-import type { EventGroup, RunEnding, RunStore } from "../domain/ports.ts";
+import type { LoggedEvent, RunEvent } from "../domain/event.ts";
+import type { RunEnding } from "../domain/records.ts";
 import { NO_USAGE } from "../domain/usage.ts";
-import type { LiveRun } from "./live_run.ts";
-import { readLog } from "./replay.ts";
+import { type Batch, GroupCommit, type Member, TAKEN_OVER } from "./group_commit.ts";
+import type { Parts } from "./parts.ts";
+import type { RunStream } from "./run_stream.ts";
 
-/** Told when a group could not be stored: the runs in it go no further. */
-type OnStorageFailure = (runs: LiveRun[], error: unknown) => void;
+type Needed = Pick<Parts, "events" | "runs" | "disk" | "clock" | "durability">;
 
-/** What clients are told of a run that cannot be stored. */
-export const STORAGE_FAILURE: RunFailure = Object.freeze({
+/** The end of a run that cannot be stored. */
+const UNSTORED: RunFailure = Object.freeze({
   class: "storage",
-  message: "Parley could not store the answer. What it had of it is kept as soon as it can be.",
+  message: "Parley could not store the answer. It will store what it has as soon as it can.",
   retryable: true,
 });
 
-/** What clients are told of a run that this process makes no more. */
-export const TAKEN_OVER: RunFailure = Object.freeze({
-  class: "internal",
-  message: "Another process has taken this run over.",
-  retryable: true,
-});
-
-/** What clients are told, behind all of it, of an answer that the disk does not confirm. */
+/** Sent after an answer that the disk did not confirm. */
 const UNSYNCED: RunFailure = Object.freeze({
   class: "storage",
-  message: "The disk did not confirm this answer. It is stored, and a power cut may lose it.",
+  message: "The disk did not confirm this answer. It is stored, but may be lost.",
   retryable: false,
 });
 
-/** Milliseconds between two tries to store an ending that could not be stored. */
+/** Milliseconds between two attempts to store an ending. */
 const RETRY = 1_000;
-
-/** Milliseconds between two writes: a hundred runs then share one, and one run at its pace waits for none. */
-const SPACING = 2;
-
-/** How long the beginning of a run waits for its first content, in milliseconds. */
-const PRELUDE_WAIT = 15;
 
 /** How many events of a run may wait to be stored. */
 const WAITING = 2_000;
 
-interface Pending {
-  events: RunEvent[];
-  /** Resolves when the group was written, or could not be; made where somebody waits for it. */
-  written?: PromiseWithResolvers<void>;
-  /** The run's ending, with who waits for it to be stored. */
-  ending?: RunEnding;
-  stored?: PromiseWithResolvers<void>;
-}
-
-/** Why a run is not stored any further, and what its clients have seen beyond its log. */
-interface Broken {
-  failure: RunFailure;
-  unstored: RunEvent[];
-}
-
-/**
- * The durable log: events are stored, then published, never the other way round.
- *
- * Events of all runs are gathered until the next turn of the event loop, so that what one network
- * read brought is one write, and a hundred runs share it.
- */
+/** The durable logs of runs: events are stored, then published, never the other way round. */
 export class RunLog {
-  readonly #store: RunStore;
-  readonly #clock: Clock;
-  readonly #durability: LogDurability;
-  readonly #onFailure: OnStorageFailure;
+  readonly #parts: Needed;
+  readonly #commit: GroupCommit;
   readonly #closed = new AbortController();
-  /** Runs of which a group could not be stored. */
-  readonly #broken = new WeakMap<LiveRun, Broken>();
-  readonly #appended = new WeakMap<LiveRun, number>();
-  #pending = new Map<LiveRun, Pending>();
-  /** True while a group is about to be written, or is being written. */
-  #scheduled = false;
-  #writtenAt = 0;
-  /** True while only beginnings of runs are there to be written. */
-  #waiting = false;
 
-  constructor(
-    store: RunStore,
-    clock: Clock,
-    durability: LogDurability,
-    onFailure: OnStorageFailure,
-  ) {
-    this.#store = store;
-    this.#clock = clock;
-    this.#durability = durability;
-    this.#onFailure = onFailure;
+  constructor(parts: Needed) {
+    this.#parts = parts;
+    this.#commit = new GroupCommit(parts.events, parts.clock);
+  }
+
+  /** Opens the log of a run, to be written behind what its stream has. */
+  open(stream: RunStream): LogWriter {
+    return new LogWriter(stream, this.#commit, this.#parts, this.#closed.signal);
+  }
+
+  /** Gives up endings that cannot be stored: the next start recovers those runs. */
+  close(): void {
+    this.#closed.abort(new Error("Parley is shutting down"));
+  }
+}
+
+/** Writes the log of one run and publishes to its stream what is stored. */
+export class LogWriter implements Member {
+  readonly #stream: RunStream;
+  readonly #commit: GroupCommit;
+  readonly #parts: Needed;
+  readonly #closed: AbortSignal;
+  readonly #broken = new AbortController();
+  readonly #ended = Promise.withResolvers<void>();
+  /** The number of the last event that was handed over to be written. */
+  #last: number;
+  #events: RunEvent[] = [];
+  #ending: RunEnding | undefined;
+  /** Resolves when the events that wait are written, or cannot be; made if someone waits for it. */
+  #written: PromiseWithResolvers<void> | undefined;
+  /** What the clients of a broken run have seen beyond its log. */
+  #unstored: RunEvent[] = [];
+  /** Why the disk did not confirm the stored ending; undefined if it did. */
+  unsynced: unknown;
+
+  constructor(stream: RunStream, commit: GroupCommit, parts: Needed, closed: AbortSignal) {
+    this.#stream = stream;
+    this.#commit = commit;
+    this.#parts = parts;
+    this.#closed = closed;
+    this.#last = stream.head;
+  }
+
+  get runId(): string {
+    return this.#stream.identity.id;
+  }
+
+  /** Aborted with a `RunError` once this run can no longer be stored. */
+  get broken(): AbortSignal {
+    return this.#broken.signal;
   }
 
   /**
-   * Adds an event to the run's log. It is published once it is stored. Gives a promise where so much
-   * waits to be stored that the caller had better wait too.
+   * Adds an event, which is published once it is stored. Gives a promise if so much waits to be
+   * stored that the caller should wait too.
    */
-  append(run: LiveRun, event: RunEvent): Promise<void> | void {
-    if (this.#broken.has(run)) return;
-    const pending = this.#pendingOf(run);
-    pending.events.push(event);
-    if (isPrelude(event)) this.#flushSoon();
-    else this.#flushNext();
-    if (pending.events.length >= WAITING) {
-      pending.written ??= Promise.withResolvers();
-      return pending.written.promise;
+  append(event: RunEvent): Promise<void> | void {
+    if (this.broken.aborted) return;
+    this.#events.push(event);
+    if (event.type === "start" || event.type === "step-start") this.#commit.addOpening(this);
+    else this.#commit.add(this);
+    if (this.#events.length < WAITING) return;
+    this.#written ??= Promise.withResolvers();
+    return this.#written.promise;
+  }
+
+  /**
+   * Adds the run's ending behind its events. Resolves once it would survive a power cut and is
+   * published; to a failure if the run cannot be stored: its clients were told, and `endLate` ends it.
+   */
+  async end(ending: RunEnding): Promise<RunFailure | undefined> {
+    if (!this.broken.aborted) {
+      this.#ending = ending;
+      this.#commit.add(this);
+      await this.#ended.promise;
     }
+    return this.broken.aborted ? (this.broken.reason as RunError).failure : undefined;
   }
 
   /**
-   * Adds the run's ending, behind its events. Resolves once it would survive a power cut and is
-   * published; to a failure where the run cannot be stored: its clients were told so, and it is to be
-   * ended by `endLate`.
+   * Ends a broken run with what its log and its clients have, which `makeEnding` gets. It tries until
+   * the ending is stored; rejects once the log is closed, which leaves the run to the next start.
    */
-  async end(run: LiveRun, ending: RunEnding): Promise<RunFailure | undefined> {
-    if (!this.#broken.has(run)) {
-      const pending = this.#pendingOf(run);
-      pending.ending = ending;
-      pending.stored = Promise.withResolvers();
-      this.#flushNext();
-      // What is stored and could not be synced is stored.
-      if (await pending.stored.promise.then(() => true, () => false)) return undefined;
-    }
-    return this.#broken.get(run)?.failure;
-  }
-
-  /**
-   * Ends a run that could not be stored, with what is in its log and what its clients have seen, which
-   * `makeEnding` is given. It is tried until it can be stored, or until `close`, which rejects it and
-   * leaves it to the recovery of the next start.
-   */
-  async endLate(run: LiveRun, makeEnding: (events: RunEvent[]) => RunEnding): Promise<void> {
-    const { failure, unstored } = this.#broken.get(run)!;
-    if (failure === TAKEN_OVER) return;
-    const { id, ownerId } = run.identity;
+  async endLate(makeEnding: (events: RunEvent[]) => RunEnding): Promise<void> {
+    const { events, runs, disk, clock } = this.#parts;
+    const { id, ownerId } = this.#stream.identity;
     for (;;) {
-      await this.#clock.sleep(RETRY, this.#closed.signal);
+      await clock.sleep(RETRY, this.#closed);
       try {
-        // Of a write whose answer was lost on the line nobody knows but the database.
-        if ((await this.#store.find(ownerId, id))?.state !== "running") return;
-        const logged = await readLog(id, this.#store);
-        const rest = logged.length < run.head - unstored.length + 1 ? unstored : unstored.slice(-1);
+        // Only the database knows whether a write whose answer was lost was done.
+        if ((await runs.find(ownerId, id))?.state !== "running") return;
+        const logged = (await readLog(id, events)).map(({ event }) => event);
+        const known = this.#stream.head - this.#unstored.length;
+        const rest = logged.length <= known ? this.#unstored : this.#unstored.slice(-1);
         const ending = makeEnding([...logged, ...rest]);
-        await this.#store.append([{ runId: id, first: logged.length + 1, events: rest }], [ending]);
-        return await this.#store.durable();
+        const group = { runId: id, first: logged.length + 1, events: rest };
+        await events.append(rest.length > 0 ? [group] : [], [ending]);
+        return await disk.durable();
       } catch {
-        // The failure was reported when it came; it is only waited for here.
+        // Reported when the run broke; here it is only waited for.
       }
     }
   }
 
-  /** Gives up endings that cannot be stored. */
-  close(): void {
-    this.#closed.abort();
+  /** Ends the run's stream with an error: it can no longer be stored. */
+  break(error: unknown): void {
+    if (this.broken.aborted) return;
+    const failure = error instanceof RunError ? error.failure : UNSTORED;
+    const event: RunEvent = { type: "error", failure, usage: { ...NO_USAGE, estimated: true } };
+    this.#unstored.push(event);
+    this.#broken.abort(new RunError(failure, { cause: error }));
+    this.#stream.publish([event], true);
+    this.#written?.resolve();
+    this.#ended.resolve();
   }
 
-  #pendingOf(run: LiveRun): Pending {
-    let pending = this.#pending.get(run);
-    if (!pending) {
-      pending = { events: [] };
-      this.#pending.set(run, pending);
+  /** See `Member`. */
+  take(): Batch | undefined {
+    if (this.broken.aborted || (this.#events.length === 0 && !this.#ending)) return undefined;
+    const batch: Batch = {};
+    if (this.#events.length > 0) {
+      batch.group = { runId: this.runId, first: this.#last + 1, events: this.#events };
+      this.#last += this.#events.length;
+      this.#events = [];
     }
-    return pending;
+    if (this.#ending) batch.ending = this.#ending;
+    this.#ending = undefined;
+    if (this.#parts.durability === "after" && !batch.ending) this.#publish(batch, false);
+    return batch;
   }
 
-  #flushNext(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    const since = this.#clock.now() - this.#writtenAt;
-    if (since >= SPACING || since < 0) setImmediate(() => this.#flush());
-    else setTimeout(() => this.#flush(), SPACING - since);
-  }
-
-  /** What stands ahead of the first content is written with it, if that comes soon. */
-  #flushSoon(): void {
-    if (this.#scheduled || this.#waiting) return;
-    this.#waiting = true;
-    setTimeout(() => {
-      this.#waiting = false;
-      if (this.#pending.size > 0) this.#flushNext();
-    }, PRELUDE_WAIT);
-  }
-
-  async #flush(): Promise<void> {
-    const group = this.#pending;
-    this.#pending = new Map();
-    for (const [run, pending] of group) {
-      if (!this.#broken.has(run)) continue;
-      // It came while the group before it failed: the log would have a gap.
-      group.delete(run);
-      pending.written?.resolve();
-      pending.stored?.reject(new Error("the run cannot be stored"));
+  /** See `Member`. */
+  onStored(batch: Batch): void {
+    this.#written?.resolve();
+    this.#written = undefined;
+    if (!batch.ending) {
+      if (this.#parts.durability === "before") this.#publish(batch, false);
+      return;
     }
-    if (group.size === 0) return this.#next();
-    const endings = [...group.values()].flatMap(({ ending }) => ending ? [ending] : []);
-    // Before they are published, which moves the run's head.
-    const groups = this.#number(group);
-    if (this.#durability === "after") publishOngoing(group);
-    const written = await this.#store.append(groups, endings).then(
-      (lost) => ({ lost }),
-      (error: unknown) => ({ error }),
-    );
-    if ("error" in written) this.#fail(group, written.error);
-    else this.#publish(this.#withoutLost(group, written.lost));
-    for (const pending of group.values()) pending.written?.resolve();
-    this.#next();
-  }
-
-  /** The group without the runs that another process has taken over, which end here. */
-  #withoutLost(group: Map<LiveRun, Pending>, lost: ReadonlySet<string>): Map<LiveRun, Pending> {
-    if (lost.size === 0) return group;
-    const isLost = ([run]: [LiveRun, Pending]) => lost.has(run.identity.id);
-    const gone = new Map([...group].filter(isLost));
-    this.#fail(gone, new RunError(TAKEN_OVER));
-    return new Map([...group].filter((entry) => !isLost(entry)));
-  }
-
-  /** What came while a group was written is the next one. */
-  #next(): void {
-    this.#scheduled = false;
-    this.#writtenAt = this.#clock.now();
-    if (this.#pending.size > 0) this.#flushNext();
-  }
-
-  #number(group: Map<LiveRun, Pending>): EventGroup[] {
-    const groups: EventGroup[] = [];
-    for (const [run, { events }] of group) {
-      if (events.length === 0) continue;
-      const last = this.#appended.get(run) ?? run.head;
-      groups.push({ runId: run.identity.id, first: last + 1, events });
-      this.#appended.set(run, last + events.length);
-    }
-    return groups;
-  }
-
-  #publish(group: Map<LiveRun, Pending>): void {
-    if (this.#durability === "before") publishOngoing(group);
-    const ended = new Map([...group].filter(([, { ending }]) => ending));
-    if (ended.size === 0) return;
-    // The others' next group need not wait for the disk.
-    this.#store.durable().then(
-      () => {
-        for (const [run, { events, stored }] of ended) {
-          run.publish(events, true);
-          stored?.resolve();
-        }
-      },
+    // The next group of the other runs does not wait for the disk.
+    Promise.try(() => this.#parts.disk.durable()).then(
+      () => this.#publish(batch, true),
       (error) => {
-        // It is stored, and goes to the disk with the next that does; only nobody is promised so.
+        this.unsynced = error;
+        // It is stored, and reaches the disk with the next sync; only nobody can promise that.
         const unsure: RunEvent = { type: "error", failure: UNSYNCED, usage: NO_USAGE };
-        for (const [run, { events, stored }] of ended) {
-          run.publish([...events, unsure], true);
-          stored?.resolve();
-        }
-        this.#onFailure([...ended.keys()], error);
+        this.#stream.publish([...batch.group?.events ?? [], unsure], true);
       },
-    );
+    ).finally(() => this.#ended.resolve());
   }
 
-  #fail(group: Map<LiveRun, Pending>, error: unknown): void {
-    this.#tellFailure(group, error);
-    for (const { stored } of group.values()) stored?.reject(error);
+  /** See `Member`. */
+  onFailed(batch: Batch, error: unknown): void {
+    const isPublished = this.#parts.durability === "after" && !batch.ending;
+    if (isPublished) this.#unstored = [...batch.group?.events ?? []];
+    this.break(error);
   }
 
-  #tellFailure(group: Map<LiveRun, Pending>, error: unknown): void {
-    const failure = error instanceof RunError ? error.failure : STORAGE_FAILURE;
-    for (const [run, { events, ending }] of group) {
-      const usage = { ...NO_USAGE, estimated: true };
-      const event: RunEvent = { type: "error", failure, usage };
-      const published = this.#durability === "after" && !ending ? events : [];
-      this.#broken.set(run, { failure, unstored: [...published, event] });
-      run.publish([event], true);
-    }
-    this.#onFailure([...group.keys()], error);
+  #publish({ group }: Batch, last: boolean): void {
+    this.#stream.publish(group?.events ?? [], last);
   }
 }
 
-function isPrelude({ type }: RunEvent): boolean {
-  return type === "start" || type === "step-start";
+/** True if another process has taken the run over: its ending is that process's to store. */
+export function isTakenOver(failure: RunFailure): boolean {
+  return failure === TAKEN_OVER.failure;
 }
 
-function publishOngoing(group: Map<LiveRun, Pending>): void {
-  for (const [run, { events, ending }] of group) {
-    if (!ending) run.publish(events, false);
+/** Every event in a run's log. */
+export async function readLog(runId: string, events: Parts["events"]): Promise<LoggedEvent[]> {
+  const all: LoggedEvent[] = [];
+  for (;;) {
+    const page = await events.read(runId, all.at(-1)?.seq ?? 0);
+    if (page.length === 0) return all;
+    for (const logged of page) all.push(logged);
   }
 }

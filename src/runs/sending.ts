@@ -1,279 +1,284 @@
 /** How a send finds its run: a repeat joins one, a busy chat refuses, queues or interrupts. */
-import type { Chat } from "../domain/chat.ts";
-import { AppError } from "../domain/errors.ts";
+import { AppError, shuttingDown } from "../domain/errors.ts";
+import { Places } from "../domain/places.ts";
 import type { BusyPolicy } from "../domain/policies.ts";
-import type { KeyedSend, QueuedSend } from "../domain/ports.ts";
-import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
-import type { CatalogModel, ModelCatalog } from "../models/catalog.ts";
-import {
-  type Admission,
-  type AdmissionParts,
-  admit,
-  answersSame,
-  checkSend,
-  type Send,
-} from "./admission.ts";
-import type { Logger } from "../observe/log.ts";
-import type { AnswerJob } from "./answer.ts";
-import type { LiveRun } from "./live_run.ts";
-import type { Namer } from "./namer.ts";
-import type { Stopped } from "./others.ts";
-import type { SentMessage } from "./plan.ts";
-import { busy, isRefusal, otherMessage, shuttingDown, takenBack } from "./refusals.ts";
-import { missingModel, type WaitingRuns } from "./waiting.ts";
+import type { ChatState, QueuedSend, RunRecord, StoredMessage } from "../domain/records.ts";
+import type { ActiveRuns } from "./active.ts";
+import { admit, planOf, type Send } from "./admission.ts";
+import { Backlog, type OwnedChat } from "./backlog.ts";
+import type { Lanes } from "./lanes.ts";
+import type { Parts } from "./parts.ts";
+import { sameContent, type SentMessage } from "./plan.ts";
+import { missingModel, type Queues } from "./queue.ts";
+import type { Reading } from "./reading.ts";
+import { busy, chatGone, isRefusal, otherMessage, takenBack } from "./refusals.ts";
+import { loggedRun } from "./replay.ts";
+import type { RunJob } from "./run.ts";
+import type { RunStream } from "./run_stream.ts";
 
-/** What sending needs. */
-export interface SendingParts extends AdmissionParts {
-  catalog: ModelCatalog;
-  namer: Namer;
-  log: Logger;
-  /** Models to ask where one does not answer, by id. */
-  fallbacks: Readonly<Record<string, string[]>>;
-}
+type Needed =
+  & Parameters<typeof admit>[2]
+  & Pick<Parts, "events" | "keys" | "queue" | "catalog" | "logger" | "fallbacks" | "runLimits">;
 
-/** A message to be answered, as a request has it. */
-export interface SendRequest {
-  chat: Chat;
-  message: SentMessage;
-  model: string;
-  protocol: string;
-  thinking: boolean;
-  /** Tools that the client runs. */
-  tools: ToolDefinition[];
-  /** The JSON that the answer must be. */
-  output: OutputFormat | null;
+/** A send that its chat has to take, with what to do if the chat is busy. */
+export interface ChatSend extends Send {
   busy: BusyPolicy;
-  keyed: KeyedSend | undefined;
 }
 
-/** A send of a request, which has its whole chat. */
-type ChatSend = Send & { chat: Chat };
+/** The run that a send led to. */
+export interface Sent {
+  stream: RunStream;
+  /** The message, if this send began the run. */
+  begun?: StoredMessage;
+}
 
-/** How often a send that finds another run each time it looks is tried again. */
-const SEND_TRIES = 10;
+/** How often a send that meets a change by another process is tried again. */
+const TRIES = 5;
 
-/** Milliseconds between two tries to start a message that waits. */
+/** Milliseconds between two attempts to start a queued message. */
 const RETRY = 1_000;
 
-/** What sending asks of all runs. */
-export interface SendingHost {
-  waiting: WaitingRuns;
-  /** Makes the answer of an admitted send. */
-  start(job: Omit<AnswerJob, "live">): LiveRun;
-  /** The run with that id, wherever it stands. */
-  find(ownerId: string, runId: string): Promise<LiveRun | undefined>;
-  /** Stops the chat's live run if it is that one, whichever process makes it. */
-  stop(chat: Send["chat"], runId: string): Promise<Stopped | undefined>;
-}
-
-/** Takes what is sent. */
+/** Takes what is sent and starts its runs. Every method that changes a chat runs in its lane. */
 export class Sending {
-  readonly #parts: SendingParts;
-  readonly #host: SendingHost;
-  readonly #ended = new AbortController();
-  readonly #underWay = new Set<Promise<unknown>>();
-  /** The chats in which a send stops the live run to have its turn before those that wait. */
-  readonly #interrupting = new Map<string, number>();
+  /** One for each run, from before it is stored until its ending is. */
+  readonly places: Places;
+  /** The chats whose next message waits for a place. */
+  readonly backlog: Backlog;
+  /** The queued messages that could not be begun once. */
+  readonly #failed = new Set<string>();
+  readonly #closed = new AbortController();
 
-  constructor(parts: SendingParts, host: SendingHost) {
-    this.#parts = parts;
-    this.#host = host;
+  constructor(
+    private readonly parts: Needed,
+    private readonly lanes: Lanes,
+    private readonly active: ActiveRuns,
+    private readonly queues: Queues,
+    private readonly reading: Reading,
+  ) {
+    this.places = new Places(parts.runLimits, "live answers");
+    this.backlog = new Backlog(this.places, (chat) => this.goOn(chat));
   }
 
-  /** As `Runs.send` promises. */
-  send(request: SendRequest): Promise<LiveRun> {
-    return this.track(this.#send(request));
+  /** The model with that id and its fallbacks; undefined if there is no such model. */
+  async models(id: string): Promise<Send["models"] | undefined> {
+    const { catalog, fallbacks } = this.parts;
+    const model = await catalog.find(id);
+    if (!model) return undefined;
+    const known = (id: string) => catalog.find(id).catch(() => undefined);
+    const others = await Promise.all((fallbacks[model.id] ?? []).map((id) => known(id)));
+    return [model, ...others.filter((other) => other !== undefined)];
   }
 
-  async #send(request: SendRequest): Promise<LiveRun> {
-    const model = await this.#parts.catalog.find(request.model);
-    if (!model) throw new AppError("bad_request", "Model not found");
-    for (let tries = 0; tries < SEND_TRIES; tries++) {
-      const repeated = request.keyed && await this.#repeated(request.chat, request.keyed);
-      if (repeated) return await this.#acknowledged(repeated);
-      if (this.closed) throw shuttingDown();
-      const live = await this.#trySend(request, model);
-      if (live) return live;
+  /**
+   * Stores the message and starts its run, queues it, or joins the run that answers it already. To be
+   * called in the chat's lane.
+   */
+  async send(send: ChatSend): Promise<Sent> {
+    const { chat } = send;
+    using place = new DisposableStack();
+    for (let isIn = false, tries = 0; tries < TRIES; tries++) {
+      const known = await this.#byKey(send);
+      if (known) return { stream: known };
+      if (this.isClosed) throw shuttingDown();
+      const state = await this.parts.runs.current(chat.ownerId, chat.id);
+      if (!state) throw chatGone();
+      const joined = await this.#join(send, state);
+      if (joined) return { stream: joined };
+      if (send.busy === "queue" && (state.live || state.waiting > 0)) {
+        const stream = await this.#enqueue(send, state);
+        if (stream) return { stream };
+      } else if (send.busy === "reject" && state.waiting > 0 && !state.isHeld && !state.live) {
+        // Its turn comes behind those that were taken before it.
+        throw busy(undefined);
+      } else if (state.live) {
+        await this.#checkWay(send, state, state.live.run);
+        // Whoever else asks for a place meanwhile, this gets that of the run that it ends.
+        if (!isIn) place.defer(this.places.take(chat.ownerId));
+        isIn = true;
+        await this.#makeWay(state.live.run);
+      } else {
+        if (!isIn) place.defer(this.places.enter(chat.ownerId));
+        isIn = true;
+        const job = await this.#admit(send, state, place);
+        if (job) return { stream: this.start(job, place), begun: job.prompt };
+      }
     }
     throw busy(undefined);
   }
 
   /**
-   * Starts the message that waits longest, if the chat is free. Where it cannot be started, that is
-   * tried until it can, without the caller's waiting for it.
+   * Starts the message whose turn is next, if the chat is free. What cannot be started now is tried until
+   * it can, or is refused, without the caller waiting for it.
    */
-  async goOn(chatId: string): Promise<void> {
+  async goOn(chat: OwnedChat): Promise<void> {
+    const { chatId } = chat;
     try {
-      await this.track(this.#startNext(chatId));
+      await this.lanes.take(chatId, () => this.#startNext(chatId));
     } catch (error) {
-      this.#parts.log.log("error", "the next message cannot be started", {
-        chat: chatId,
-        reason: String(error),
-      });
-      this.#parts.clock.sleep(RETRY, this.#ended.signal).then(() => this.goOn(chatId), () => {});
+      const fields = { chat: chatId, reason: String(error) };
+      this.parts.logger.log("error", "the next message cannot be started", fields);
+      this.parts.clock.sleep(RETRY, this.#closed.signal).then(() => this.goOn(chat), () => {});
     }
   }
 
-  async #startNext(chatId: string): Promise<void> {
-    while (!this.closed && !this.#interrupting.has(chatId)) {
-      const next = await this.#parts.queue.first(chatId);
-      if (!next) return;
-      try {
-        const admission = await this.#admitQueued(next);
-        if (admission.kind === "begun") this.#host.start(admission.job);
-        return;
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        // The chat has changed since it came: it must not hold up those behind it.
-        await this.#host.waiting.refuse(next.run, error);
-      }
-    }
+  /** Makes a run that is stored, and gives its place back once its ending is stored, too. */
+  start(job: RunJob, place: DisposableStack): RunStream {
+    const { record, continuation } = job;
+    const stream = this.queues.take(record.id) ??
+      loggedRun(record, this.parts.events, { head: continuation?.head ?? 0, closed: false });
+    const run = this.active.start(job, stream);
+    const held = place.move();
+    run.ended.then(() => {
+      held.dispose();
+      this.goOn(record);
+      this.backlog.next();
+    });
+    return stream;
   }
 
-  /** True once no new sends are taken. */
-  get closed(): boolean {
-    return this.#ended.signal.aborted;
-  }
-
-  /** Takes no new sends; what is on its way, or waits, may still be joined. */
+  /** Takes no new sends; queued messages stay queued. */
   close(): void {
-    this.#ended.abort();
+    this.#closed.abort(new Error("Parley is shutting down"));
+    this.backlog.close();
   }
 
-  /** Remembers what may begin a run until it has settled. */
-  async track<T>(work: Promise<T>): Promise<T> {
-    this.#underWay.add(work);
-    try {
-      return await work;
-    } finally {
-      this.#underWay.delete(work);
-    }
+  get isClosed(): boolean {
+    return this.#closed.signal.aborted;
   }
 
-  /** Resolves when all that may begin a run has settled. */
-  async settled(): Promise<void> {
-    await Promise.allSettled(this.#underWay);
+  /** The job of a send whose run has begun; undefined if its chat has changed since it was read. */
+  async #admit(
+    send: Send,
+    state: ChatState,
+    place: DisposableStack,
+  ): Promise<RunJob | undefined> {
+    const admission = await admit(send, state, this.parts);
+    if (admission.kind === "begun") return admission.job;
+    if (admission.kind !== "unknown") return undefined;
+    this.#settle(admission.job, place.move()).catch(() => {});
+    throw admission.error;
   }
 
-  async #admitQueued({ run, request }: QueuedSend): Promise<Admission> {
-    const model = await this.#parts.catalog.find(run.model) ?? missingModel(run.model);
-    const send = {
-      chat: { id: run.chatId, ownerId: run.ownerId },
-      ...request,
-      isFirst: false,
-      protocol: run.protocol,
-      model,
-      fallbacks: await this.#fallbacksOf(model),
-      keyed: undefined,
-      identity: run,
-    };
-    return await admit(send, this.#parts);
+  async #enqueue(send: ChatSend, state: ChatState): Promise<RunStream | undefined> {
+    await planOf(send, state, this.parts);
+    const stream = await this.queues.add(send);
+    // Another process may have ended the live run, or the queue was held.
+    if (stream) this.goOn(stream.identity);
+    return stream;
   }
 
-  async #trySend(request: SendRequest, model: CatalogModel): Promise<LiveRun | undefined> {
-    const { chat } = request;
-    const send: ChatSend = {
-      ...request,
-      isFirst: chat.leafKey === null,
-      model,
-      fallbacks: await this.#fallbacksOf(model),
-    };
-    if (request.busy === "queue" && (await this.#host.waiting.list(chat)).length > 0) {
-      // Whoever comes later must not overtake what waits.
-      return await this.#joined(send) ?? await this.#enqueue(send);
-    }
-    const admission = await admit(send, this.#parts);
-    if (admission.kind === "busy") return await this.#whileBusy(send, admission, request.busy);
-    return await this.#begun(send, admission);
+  /** Throws if the live run is not to be ended for this send. */
+  async #checkWay(send: ChatSend, state: ChatState, live: RunRecord): Promise<void> {
+    if (send.busy === "reject") throw busy(live.id);
+    // A message that the chat cannot take must not end the run.
+    await planOf(send, state, this.parts);
   }
 
-  async #begun(
-    { chat, model }: ChatSend,
-    { job, plan }: Extract<Admission, { kind: "begun" }>,
-  ): Promise<LiveRun> {
-    const live = this.#host.start(job);
-    // The provider is on its way already while the disk takes the message.
-    await this.#parts.runs.durable();
-    this.#parts.namer.name(chat, plan.prompt, model);
-    return live;
-  }
-
-  async #whileBusy(
-    send: ChatSend,
-    { live }: Extract<Admission, { kind: "busy" }>,
-    policy: BusyPolicy,
-  ): Promise<LiveRun | undefined> {
-    const { chat, keyed } = send;
-    // It ended meanwhile: look again.
-    if (!live) return undefined;
-    const joined = await this.#joined(send);
-    if (joined) return joined;
-    // The send's own key was what was known.
-    if (keyed && await this.#parts.runs.keyed(chat.id, keyed.key)) return undefined;
-    if (policy === "queue") return await this.#enqueue(send);
-    if (policy === "reject") throw busy(live.run.id);
-    return await this.#interrupt(send, live.run.id);
-  }
-
-  /** Stops the run and has the send's turn before that of those that wait. */
-  async #interrupt(send: ChatSend, runId: string): Promise<LiveRun | undefined> {
-    const { chat } = send;
-    const interrupting = this.#interrupting;
-    interrupting.set(chat.id, (interrupting.get(chat.id) ?? 0) + 1);
-    try {
-      const stopped = await this.#host.stop(chat, runId);
-      // What is gone by now has ended by itself.
-      if (stopped?.ended === false) throw busy(runId);
-      const admission = await admit(send, this.#parts);
-      return admission.kind === "begun" ? await this.#begun(send, admission) : undefined;
-    } finally {
-      const left = interrupting.get(chat.id)! - 1;
-      if (left > 0) interrupting.set(chat.id, left);
-      else interrupting.delete(chat.id);
-      // Those that wait were told nothing of the run that has ended.
-      if (left === 0) this.goOn(chat.id);
-    }
+  /** Stops the live run for a send that interrupts. The queue's turn comes behind it in the lane. */
+  async #makeWay(live: RunRecord): Promise<void> {
+    const stopped = await this.active.stopAnywhere(live);
+    if (stopped?.ended === false) throw busy(live.id);
   }
 
   /** The run that answers this very message already, or will. */
-  async #joined({ chat, message, keyed }: Send): Promise<LiveRun | undefined> {
-    const { runs } = this.#parts;
-    const live = await runs.live(chat.ownerId, chat.id);
-    const isSame = live && await answersSame(live, message, this.#parts);
-    const run = isSame ? live.run : (await this.#host.waiting.same(chat, message))?.run;
+  async #join(
+    { chat, message, keyed }: ChatSend,
+    { live, waiting }: ChatState,
+  ): Promise<RunStream | undefined> {
+    const isSame = live && await this.#answersSame(live.run, message);
+    const queued = !isSame && waiting > 0 ? await this.queues.same(chat, message) : undefined;
+    const run = isSame ? live.run : queued?.run;
     if (!run) return undefined;
-    // Its key is now good for a run that another send began.
-    if (keyed && !await runs.keepKey(keyed, run)) return undefined;
-    const joined = await this.#host.find(chat.ownerId, run.id);
-    return joined && await this.#acknowledged(joined);
+    // The key is now good for a run that another send began.
+    if (keyed && !await this.parts.keys.keep(keyed, run)) {
+      return await this.#byKey({ chat, keyed });
+    }
+    const stream = await this.reading.find(chat.ownerId, run.id);
+    if (queued && await this.parts.queue.isHeld(chat.ownerId, chat.id)) {
+      await this.parts.queue.hold(chat.ownerId, chat.id, false);
+      this.goOn(run);
+    }
+    return stream;
   }
 
-  /** A repeat is told no sooner than the first that its message would survive a power cut. */
-  async #acknowledged(live: LiveRun): Promise<LiveRun> {
-    await this.#parts.runs.durable();
-    return live;
+  async #answersSame(run: RunRecord, sent: SentMessage): Promise<boolean> {
+    if (sent.role === "assistant") return run.messageId === sent.id;
+    const prompt = await this.parts.conversation.message(run.chatId, run.promptKey);
+    return prompt !== undefined && prompt.id === sent.id && sameContent(prompt, sent);
   }
 
-  async #enqueue(send: Send): Promise<LiveRun | undefined> {
-    await checkSend(send, this.#parts);
-    const live = await this.#host.waiting.add(send);
-    // It may be free by now, and nobody else would notice.
-    if (live) this.goOn(send.chat.id);
-    return live;
-  }
-
-  async #repeated(chat: Chat, { key, hash }: KeyedSend): Promise<LiveRun | undefined> {
-    const known = await this.#parts.runs.keyed(chat.id, key);
+  /** The run of the send's `Idempotency-Key`, if that is known. */
+  async #byKey({ chat, keyed }: Pick<ChatSend, "chat" | "keyed">): Promise<RunStream | undefined> {
+    const known = keyed && await this.parts.keys.find(chat.id, keyed.key);
     if (!known) return undefined;
-    if (known.hash !== hash) throw otherMessage();
-    const live = await this.#host.find(chat.ownerId, known.runId);
-    if (live) return live;
+    if (known.hash !== keyed.hash) throw otherMessage();
+    const stream = await this.reading.find(chat.ownerId, known.runId);
+    if (stream) return stream;
     throw takenBack();
   }
 
-  async #fallbacksOf(model: CatalogModel): Promise<CatalogModel[]> {
-    const { catalog, fallbacks } = this.#parts;
-    const found = await Promise.all((fallbacks[model.id] ?? []).map((id) => catalog.find(id)));
-    return found.filter((model) => model !== undefined);
+  async #startNext(chatId: string): Promise<void> {
+    for (let moved = 0; !this.isClosed;) {
+      const next = await this.parts.queue.next(chatId);
+      if (!next) return;
+      const { id } = next.run;
+      try {
+        if (await this.#startQueued(next)) return;
+        // Another process changed the chat, or took this very message.
+        if (++moved === TRIES) throw new AppError("unavailable", "The chat keeps changing");
+      } catch (error) {
+        if (!this.#isFinal(error, id)) throw error;
+        // It must not hold up those behind it.
+        await this.queues.refuse(next.run, error);
+      }
+      this.#failed.delete(id);
+    }
+  }
+
+  /** True if a message that could not be begun is not to be tried again. */
+  #isFinal(error: unknown, runId: string): boolean {
+    // The chat has changed since the message came.
+    if (isRefusal(error)) return true;
+    // The database may be out of reach for long: that is no fault of the message.
+    if (error instanceof AppError || this.isClosed) return false;
+    if (this.#failed.has(runId)) return true;
+    this.#failed.add(runId);
+    return false;
+  }
+
+  /** True if there is nothing more to do now; false if the chat has changed since it was read. */
+  async #startQueued({ run, request }: QueuedSend): Promise<boolean> {
+    const chat = { id: run.chatId, ownerId: run.ownerId };
+    const models = await this.models(run.model) ?? [missingModel(run.model)] as const;
+    const state = await this.parts.runs.current(chat.ownerId, chat.id);
+    if (!state || state.live) return true;
+    const leave = this.backlog.enter(run);
+    if (!leave) return true;
+    using place = new DisposableStack();
+    place.defer(leave);
+    const { protocol } = run;
+    const send = { ...request, chat, models, protocol, keyed: undefined, queued: run };
+    const job = await this.#admit(send, state, place);
+    if (job) this.start(job, place);
+    return job !== undefined;
+  }
+
+  /** Makes a run that may have begun, as soon as the database says so. */
+  async #settle(job: RunJob, held: DisposableStack): Promise<void> {
+    using place = held;
+    const { runs, clock } = this.parts;
+    const { id, ownerId, chatId } = job.record;
+    for (;;) {
+      await clock.sleep(RETRY, this.#closed.signal);
+      try {
+        const found = await runs.find(ownerId, id);
+        if (found?.state !== "running") return;
+        return await this.lanes.take(chatId, async () => {
+          if (!this.active.get(id)) await this.start(job, place);
+        });
+      } catch {
+        // Still out of reach.
+      }
+    }
   }
 }

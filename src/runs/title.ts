@@ -4,8 +4,9 @@ import type { LanguageModelV4Prompt } from "@ai-sdk/provider";
 /** The longest title that is made, in characters. */
 export const MADE_TITLE_LENGTH = 40;
 
-/** How much of the first message the title model reads, in characters. */
+/** How much of the first message the title model reads, and how much of its answer counts. */
 const INPUT_LENGTH = 2_000;
+const OUTPUT_LENGTH = 50_000;
 
 const INSTRUCTION = "Write a title for a conversation that begins with the message below. " +
   `At most ${MADE_TITLE_LENGTH} characters, in the language of the message. ` +
@@ -25,8 +26,17 @@ export function titlePrompt(firstMessage: string): LanguageModelV4Prompt {
 
 /** A title out of what a model said; empty where nothing fit is in it. */
 export function cleanTitle(said: string): string {
-  const line = said
-    .replace(/<think>[\s\S]*?(<\/think>|$)/g, "")
+  const answer = withoutThoughts(said.slice(0, OUTPUT_LENGTH));
+  return firstLine((inJson(answer) ?? answer).replace(/^[ \t]*```.*$/gm, ""));
+}
+
+/** The message's first words, for when no model gives a title. */
+export function firstWords(message: string): string {
+  return firstLine(message.slice(0, INPUT_LENGTH));
+}
+
+function firstLine(text: string): string {
+  const line = text
     .split("\n")
     .map((text) => text.replace(/^\s*(title|subject)\s*:/i, "").trim())
     .find((text) => /[\p{L}\p{N}]/u.test(text)) ?? "";
@@ -40,9 +50,21 @@ export function cleanTitle(said: string): string {
   return cutWords(plain, MADE_TITLE_LENGTH).replace(/[\s,.(&+/-]+$/u, "");
 }
 
-/** The message's first words, for when no model gives a title. */
-export function firstWords(message: string): string {
-  return cleanTitle(message.slice(0, INPUT_LENGTH));
+/** Some templates open the thinking themselves: then only its end is in the answer. */
+function withoutThoughts(said: string): string {
+  const end = said.lastIndexOf("</think>");
+  return said.slice(end < 0 ? 0 : end + "</think>".length).replace(/<think>[\s\S]*$/, "");
+}
+
+/** The first text in an answer that is JSON, whole or not. */
+function inJson(answer: string): string | undefined {
+  if (!/^\s*(```\w*\s*)?\{/.test(answer)) return undefined;
+  const [, text] = /:\s*("(?:[^"\\]|\\.)*")/.exec(answer) ?? [];
+  try {
+    return text && JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function cutWords(text: string, length: number): string {

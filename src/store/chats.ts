@@ -1,137 +1,152 @@
-import type { Row } from "@libsql/client";
+import { and, desc, eq, exists, getTableColumns, not, notExists, sql as part } from "drizzle-orm";
 import { type Chat, DEFAULT_TITLE } from "../domain/chat.ts";
+import { filePath } from "../domain/file.ts";
+import { Pauses } from "../domain/pauses.ts";
 import type { ChatStore } from "../domain/ports.ts";
-import type { Database, Statement } from "./database.ts";
-import { deleteEvents } from "./events.ts";
+import type { MessageOutline } from "../domain/records.ts";
+import { type Database, placeholders } from "./database.ts";
+import { shareFiles } from "./files.ts";
+import { messageStore } from "./messages.ts";
+import { deleteChat, DELETED, removeRest } from "./removal.ts";
+import { chats, IS_LIVE, messages as messageTable, runs } from "./schema.ts";
+import { sql, type Statement } from "./statement.ts";
+
+/** How much of a branch one transaction copies, in messages and in bytes. */
+const FORKED = 100;
+const FORKED_BYTES = 256 * 1024;
+
+/** The owner of a fork that is not whole yet: no user has an empty name. */
+const NOBODY = "";
 
 /** Chats in the database. */
 export function chatStore(db: Database): ChatStore {
+  const { create, get, list, rename, choose, nameOnce } = queries(db);
+  const messages = messageStore(db);
   return {
     async create(chat, { titled }) {
-      await db.write([insertChat(chat, { titled })]);
+      await db.ask(create.run({ ...chat, titled, queueHeld: false, bytes: 0 }));
       await db.durable();
     },
 
-    async get(ownerId, id) {
-      const { rows } = await db.read({
-        sql: `SELECT ${COLUMNS} FROM chats WHERE id = ? AND owner_id = ?`,
-        args: [id, ownerId],
-      });
-      return rows[0] && toChat(rows[0]);
-    },
+    get: (ownerId, id) => db.ask(get.get({ ownerId, id })),
 
-    async list(ownerId, { limit = -1, after }) {
-      const { rows } = await db.read({
-        sql: `SELECT ${COLUMNS} FROM chats
-              WHERE owner_id = ?${after ? " AND (updated_at, id) < (?, ?)" : ""}
-              ORDER BY updated_at DESC, id DESC LIMIT ?`,
-        args: [ownerId, ...(after ? [after.updatedAt, after.id] : []), limit],
-      });
-      return rows.map(toChat);
-    },
+    // Without a place in the list, it begins after one that is newer than any chat.
+    list: (ownerId, { limit = -1, after = { updatedAt: Number.MAX_SAFE_INTEGER, id: "" } }) =>
+      db.ask(list.all({ ...after, ownerId, limit })),
 
-    async rename(ownerId, id, title, now) {
-      const [result] = await db.write([{
-        sql: `UPDATE chats SET title = ?, titled = 1, updated_at = ?
-              WHERE id = ? AND owner_id = ? RETURNING ${COLUMNS}`,
-        args: [title, now, id, ownerId],
-      }]);
-      const row = result?.rows[0];
-      return row && toChat(row);
-    },
+    rename: (ownerId, id, title, updatedAt) =>
+      db.ask(rename.get({ ownerId, id, title, updatedAt })),
 
-    async choose(ownerId, id, leafKey, now) {
-      const [result] = await db.write([{
-        sql: `UPDATE chats SET leaf_key = ?, updated_at = max(updated_at, ?)
-              WHERE id = ? AND owner_id = ?
-                AND EXISTS (SELECT 1 FROM messages WHERE key = ? AND chat_id = chats.id)
-                AND NOT EXISTS (SELECT 1 FROM runs WHERE chat_id = chats.id AND state = 'running')
-              RETURNING ${COLUMNS}`,
-        args: [leafKey, now, id, ownerId, leafKey],
-      }]);
-      const row = result?.rows[0];
-      return row && toChat(row);
-    },
+    choose: (ownerId, id, leafKey, updatedAt) =>
+      db.ask(choose.get({ ownerId, id, leafKey, updatedAt })),
 
     async fork(source, upToKey, fork) {
-      await db.write([
-        insertChat(fork, { titled: true }),
-        {
-          sql: `WITH RECURSIVE branch (key, depth) AS (
-                  SELECT key, 0 FROM messages WHERE key = ? AND chat_id = ?
-                  UNION ALL
-                  SELECT m.parent_key, depth + 1 FROM branch JOIN messages m ON m.key = branch.key
-                  WHERE m.parent_key IS NOT NULL
-                )
-                INSERT INTO messages (key, chat_id, id, parent_key, role, parts, metadata, status,
-                  model, finish_reason, usage, created_at)
-                SELECT ? || ':' || depth, ?, m.id,
-                  CASE WHEN m.parent_key IS NULL THEN NULL ELSE ? || ':' || (depth + 1) END,
-                  m.role, m.parts, m.metadata, m.status, m.model, m.finish_reason, m.usage,
-                  m.created_at
-                FROM branch JOIN messages m ON m.key = branch.key ORDER BY depth DESC`,
-          args: [upToKey, source.id, fork.id, fork.id, fork.id],
-        },
-        {
-          sql: "UPDATE chats SET leaf_key = ? WHERE id = ?",
-          args: [`${fork.id}:0`, fork.id],
-        },
-      ]);
+      await db.write([sql`
+        INSERT INTO chats (id, owner_id, title, titled, created_at, updated_at)
+        VALUES (${fork.id}, ${NOBODY}, ${fork.title}, 1, ${fork.createdAt}, ${fork.updatedAt})`]);
+      const pauses = new Pauses();
+      let next: string | null = upToKey;
+      for (let depth = 0; next !== null;) {
+        const page: MessageOutline[] = firstPage(await messages.outline(source.id, next, FORKED));
+        if (page.length === 0) break;
+        await db.write([copyPage(source, page, depth, fork)]);
+        depth += page.length;
+        next = page.at(-1)!.parentKey;
+        await pauses.next();
+      }
+      // A chat that is deleted meanwhile has no whole branch any more.
+      const isWhole = next === null && await db.ask(get.get({ ...source })) !== undefined;
+      await db.write(
+        isWhole
+          ? [
+            shareFiles(source.id, fork.id, fork.ownerId),
+            sql`UPDATE chats SET owner_id = ${fork.ownerId},
+                leaf_key = (SELECT key FROM messages WHERE key = ${`${fork.id}:0`})
+              WHERE id = ${fork.id}`,
+          ]
+          : deleteChat(NOBODY, fork.id),
+      );
       await db.durable();
+      return isWhole;
     },
 
     async nameOnce(ownerId, id, title) {
-      const [result] = await db.write([{
-        sql: `UPDATE chats SET title = ?
-              WHERE id = ? AND owner_id = ? AND titled = 0 AND title = ?`,
-        args: [title, id, ownerId, DEFAULT_TITLE],
-      }]);
-      return result?.rowsAffected === 1;
+      return await db.ask(nameOnce.get({ ownerId, id, title })) !== undefined;
     },
 
     async delete(ownerId, id) {
-      const own = "(SELECT id FROM chats WHERE id = ? AND owner_id = ?)";
-      const args = [id, ownerId];
-      const results = await db.write([
-        deleteEvents({ sql: `chat_id IN ${own}`, args }),
-        { sql: `DELETE FROM sends WHERE chat_id IN ${own}`, args },
-        { sql: `DELETE FROM queue WHERE chat_id IN ${own}`, args },
-        { sql: `DELETE FROM runs WHERE chat_id IN ${own}`, args },
-        { sql: `DELETE FROM files WHERE chat_id IN ${own}`, args },
-        { sql: `DELETE FROM messages WHERE chat_id IN ${own}`, args },
-        { sql: "DELETE FROM chats WHERE id = ? AND owner_id = ?", args },
-      ]);
+      const [found] = await db.free(deleteChat(ownerId, id));
       await db.durable();
-      return results.at(-1)?.rowsAffected === 1;
+      return found?.rowsAffected === 1;
     },
+
+    async removeUnfinished(time) {
+      await db.write([sql`
+        UPDATE chats SET owner_id = ${DELETED}
+        WHERE owner_id = ${NOBODY} AND updated_at < ${time}`]);
+    },
+
+    removeRest: () => removeRest(db),
   };
 }
 
-function insertChat(chat: Chat, { titled }: { titled: boolean }): Statement {
+function queries({ orm }: Database) {
+  const { titled: _, queueHeld: __, bytes: ___, ...columns } = getTableColumns(chats);
+  const { id, ownerId, title, leafKey, updatedAt } = placeholders(chats);
+  const isOwners = eq(chats.ownerId, ownerId);
+  const isIt = and(eq(chats.id, id), isOwners);
+  const leaf = orm.select({ key: messageTable.key }).from(messageTable)
+    .where(and(eq(messageTable.key, leafKey), eq(messageTable.chatId, chats.id)));
+  const child = orm.select({ key: messageTable.key }).from(messageTable)
+    .where(and(eq(messageTable.chatId, chats.id), eq(messageTable.parentKey, leafKey)));
+  const live = orm.select({ id: runs.id }).from(runs)
+    .where(and(eq(runs.chatId, chats.id), IS_LIVE));
   return {
-    sql: `INSERT INTO chats (id, owner_id, title, titled, leaf_key, created_at, updated_at)
-          VALUES (?, ?, ?, ?, ?, ?, ?)`,
-    args: [
-      chat.id,
-      chat.ownerId,
-      chat.title,
-      titled,
-      chat.leafKey,
-      chat.createdAt,
-      chat.updatedAt,
-    ],
+    create: orm.insert(chats).values(placeholders(chats)).prepare(),
+    get: orm.select(columns).from(chats).where(isIt).prepare(),
+    list: orm.select(columns).from(chats)
+      .where(and(isOwners, part`(${chats.updatedAt}, ${chats.id}) < (${updatedAt}, ${id})`))
+      .orderBy(desc(chats.updatedAt), desc(chats.id)).limit(part.placeholder("limit")).prepare(),
+    rename: orm.update(chats).set({ title, titled: true, updatedAt }).where(isIt)
+      .returning(columns).prepare(),
+    choose: orm.update(chats)
+      .set({ leafKey, updatedAt: part`max(${chats.updatedAt}, ${updatedAt})` })
+      .where(and(isIt, exists(leaf), notExists(child), notExists(live))).returning(columns)
+      .prepare(),
+    nameOnce: orm.update(chats).set({ title })
+      .where(and(isIt, not(chats.titled), eq(chats.title, DEFAULT_TITLE)))
+      .returning({ id: chats.id }).prepare(),
   };
 }
 
-const COLUMNS = "id, owner_id, title, leaf_key, created_at, updated_at";
+/** As many messages as are copied at once: at least one, if there are any. */
+function firstPage(outline: MessageOutline[]): MessageOutline[] {
+  let size = 0;
+  const end = outline.findIndex((message, at) =>
+    (size += message.size + message.rest) > FORKED_BYTES && at > 0
+  );
+  return end < 0 ? outline : outline.slice(0, end);
+}
 
-function toChat(row: Row): Chat {
-  return {
-    id: row["id"] as string,
-    ownerId: row["owner_id"] as string,
-    title: row["title"] as string,
-    leafKey: row["leaf_key"] as string | null,
-    createdAt: row["created_at"] as number,
-    updatedAt: row["updated_at"] as number,
-  };
+/**
+ * Copies a part of a branch, which is listed from its end on; `depth` is how many messages come behind it.
+ * The URLs of its files become those of the new chat.
+ */
+function copyPage(
+  source: Chat,
+  page: MessageOutline[],
+  depth: number,
+  fork: Chat,
+): Statement<never> {
+  const fileUrls = (chatId: string) => `"url":"${filePath({ chatId, id: "" })}`;
+  const keys = JSON.stringify(page.map(({ key }) => key));
+  return sql`
+    INSERT INTO messages (key, chat_id, id, parent_key, role, parts, metadata, status,
+      model, finish_reason, usage, failure, created_at, unseen)
+    SELECT ${fork.id} || ':' || CAST(${depth} + each.key AS INTEGER), ${fork.id}, m.id,
+      CASE WHEN m.parent_key IS NULL THEN NULL
+        ELSE ${fork.id} || ':' || CAST(${depth} + each.key + 1 AS INTEGER) END,
+      m.role, replace(m.parts, ${fileUrls(source.id)}, ${fileUrls(fork.id)}), m.metadata, m.status,
+      m.model, m.finish_reason, m.usage, m.failure, m.created_at, m.unseen
+    FROM json_each(${keys}) each JOIN messages m ON m.key = each.value`;
 }

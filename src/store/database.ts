@@ -1,180 +1,195 @@
+import { getTableColumns, type SQL, sql, type Table } from "drizzle-orm";
+import { drizzle, type SqliteRemoteDatabase } from "drizzle-orm/sqlite-proxy";
+import { AppError, shuttingDown, UsageError } from "../domain/errors.ts";
+import type { Disk } from "../domain/ports.ts";
+import { openFailure, storageError, syncError } from "./failure.ts";
+import { LocalDriver } from "./local.ts";
+import { bringUpToDate, checkUpToDate } from "./migrations.ts";
+import { exists, filePath } from "./path.ts";
+import { remoteCause, RemoteDriver } from "./remote.ts";
+import type { Reserve } from "./reserve.ts";
 import {
-  type Client,
-  createClient,
-  type InStatement,
-  LibsqlError,
-  type ResultSet,
-} from "@libsql/client";
-import { drizzle, type LibSQLDatabase } from "drizzle-orm/libsql";
-import { migrate } from "drizzle-orm/libsql/migrator";
-import { UsageError } from "../domain/errors.ts";
-import { Durability } from "./durability.ts";
-import { storageError, syncError } from "./failure.ts";
-import { remoteCause, remoteFetch } from "./remote.ts";
+  type Driver,
+  type Result,
+  type Statement,
+  statement,
+  type WrittenBy,
+} from "./statement.ts";
 
-/** One SQL statement with its values. */
-export type Statement = InStatement;
-
-/** How to reach the database. */
+/** The location of the database, and how to open it. */
 export interface DatabaseOptions {
   /** `file:/path`, `libsql://host`, `https://host` or `http://host`. */
   url: string;
-  /** For a remote one. */
+  /** The access token for a remote database. */
   token?: string | undefined;
   /** The folder of drizzle's migrations. */
   migrations: string;
-  /** How long a write waits for another program's lock, in milliseconds. */
+  /** False refuses a database whose tables are out of date; by default they are brought up to date. */
+  migrate?: boolean;
+  /** How long a write to a file waits for another program's lock, in milliseconds. */
   busyTimeoutMs?: number;
-}
-
-/**
- * The database: the only door to libSQL. Every method throws `AppError` with a storage code.
- *
- * A local file is used by one connection, and each call to it is synchronous under its promise, so
- * `write` is a transaction that nothing can come between.
- */
-export interface Database {
-  /** drizzle over the same connection, for queries off the hot path. */
-  readonly orm: LibSQLDatabase;
-  /** Runs one query. */
-  read(statement: Statement): Promise<ResultSet>;
-  /** Runs the statements as one transaction: all or none. */
-  write(statements: Statement[]): Promise<ResultSet[]>;
-  /**
-   * Resolves once every write so far would survive a power cut: what `synchronous=FULL` promises,
-   * but without stopping the event loop for the disk.
-   */
-  durable(): Promise<void>;
-  close(): Promise<void>;
+  /** Space on its disk for `free`. */
+  reserve?: Reserve;
 }
 
 /**
  * Opens the database and brings its tables up to date.
- * @throws {UsageError} in one line where it cannot be opened, is corrupt, cannot be written, or
- * is in use by another Parley.
+ * @throws {UsageError} in one line if it cannot be opened, is corrupt, cannot be written, belongs to a
+ * newer Parley or, without `migrate`, to an older one.
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const file = filePath(options.url);
-  let client: Client | undefined;
+  const { url, token, migrations, migrate = true, busyTimeoutMs = 2_000 } = options;
+  const path = filePath(url);
+  const where = path ?? shown(url);
+  if (path !== undefined && !migrate && !exists(path)) {
+    throw new UsageError(`There is no database ${where} yet: start the server first.`);
+  }
+  let driver: Driver | undefined;
   try {
-    client = createClient({
-      url: options.url,
-      ...(options.token !== undefined && { authToken: options.token }),
-      ...(file === undefined
-        ? { fetch: remoteFetch }
-        : { concurrency: 1, timeout: options.busyTimeoutMs ?? 2_000 }),
-      intMode: "number",
-    });
-    if (file !== undefined) {
-      await client.executeMultiple(`PRAGMA journal_mode=WAL; ${PER_CONNECTION}`);
-    }
-    const orm = drizzle(client);
-    const bringUpToDate = () => migrate(orm, { migrationsFolder: options.migrations });
-    await bringUpToDate().catch((error) => {
-      if (file !== undefined || remoteCause(error)) throw error;
-      // Another process may have done it at this moment: then nothing is left to do.
-      return bringUpToDate();
-    });
-    const durability = file === undefined ? undefined : new Durability(file);
-    await durability?.sync();
-    return connect(client, orm, durability);
+    driver = path === undefined
+      ? new RemoteDriver(url, token)
+      : new LocalDriver(path, busyTimeoutMs);
+    await (migrate ? bringUpToDate : checkUpToDate)(driver, migrations, where);
+    await driver.durable();
+    return new Database(driver, options.reserve);
   } catch (error) {
-    client?.close();
-    throw new UsageError(openFailure(error, file ?? shown(options.url)), { cause: error });
+    await driver?.close();
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(openFailure(error, where), { cause: error });
   }
 }
 
-/** One fsync a transaction would stop the event loop: `durable` does it beside the loop. */
-const PER_CONNECTION = "PRAGMA synchronous=NORMAL;";
+/** The database: the only way to libSQL. Every method throws `AppError` with a storage code. */
+export class Database implements Disk {
+  /** Drizzle over the same driver, for queries off the hot path. They are run by `ask`. */
+  readonly orm: SqliteRemoteDatabase;
+  readonly #driver: Driver;
+  readonly #reserve: Reserve | undefined;
+  #isReserveUsed = false;
+  #closed = false;
 
-/**
- * A connection whose `BEGIN` met a lock refuses every transaction after it (libSQL 0.5 leaves the
- * statement open): only a new one helps.
- */
-async function renew(client: Client, durability: Durability, error: unknown): Promise<void> {
-  if (!(error instanceof LibsqlError) || error.code !== "SQLITE_BUSY") return;
-  // The last connection to close removes the WAL, and the next one makes another.
-  await durability.close();
-  await client.reconnect();
-  await client.executeMultiple(PER_CONNECTION);
+  constructor(driver: Driver, reserve?: Reserve) {
+    this.#driver = driver;
+    this.#reserve = reserve;
+    this.orm = drizzle(async (text, args, method) => {
+      const { rows } = await this.#open.run({ sql: text, args });
+      // For `get`, Drizzle takes the row itself, or undefined.
+      return { rows: method === "get" ? rows[0]! : rows };
+    });
+  }
+
+  /** The result of a query of `orm`. */
+  ask<T>(query: Promise<T>): Promise<T> {
+    return translated(query);
+  }
+
+  /** The rows of a query. */
+  async all<Row>(query: Statement<Row>): Promise<Row[]> {
+    return toRows<Row>(await translated(this.#open.run(query)));
+  }
+
+  /** The first row of a query; it reads them all. */
+  async get<Row>(query: Statement<Row>): Promise<Row | undefined> {
+    return (await this.all(query))[0];
+  }
+
+  /**
+   * Runs the statements as one transaction: all or none. A `repeatable` transaction is tried again if
+   * the connection broke: running it twice must have the same effect as once.
+   */
+  async write<const Statements extends readonly Statement[]>(
+    statements: Statements,
+    { repeatable } = { repeatable: false },
+  ): Promise<WrittenBy<Statements>> {
+    const write = async () => await this.#open.transact(statements);
+    const results = await translated(
+      write().catch((error) => {
+        if (!repeatable || remoteCause(error)?.kind !== "unreachable") throw error;
+        return write();
+      }),
+    );
+    return results.map((result) => ({
+      rowsAffected: result.rowsAffected,
+      rows: toRows(result),
+    })) as WrittenBy<Statements>;
+  }
+
+  /** Writes what frees space: if the disk is full, with the reserve's. */
+  async free<const Statements extends readonly Statement[]>(
+    statements: Statements,
+  ): Promise<WrittenBy<Statements>> {
+    try {
+      return await this.write(statements);
+    } catch (error) {
+      const isFull = error instanceof AppError && error.code === "storage_full";
+      if (!isFull || !await this.#reserve?.release()) throw error;
+      this.#isReserveUsed = true;
+      // Moving the log into a file that has to grow would take all of that space, and not suffice.
+      this.#open.checkpoints?.pause(true);
+      return await this.write(statements);
+    }
+  }
+
+  /** Makes the reserve again if it was used: whole once the disk has space, else as large as it can be. */
+  async restoreReserve(): Promise<void> {
+    if (!this.#reserve || !this.#isReserveUsed) return;
+    const size = await this.get(statement<{ bytes: number }>(
+      "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size",
+    ));
+    if (!this.isDoubtful && await this.#reserve.hasSpaceFor(size!.bytes)) {
+      await this.#open.checkpoints?.move();
+      this.#open.checkpoints?.pause(false);
+      this.#isReserveUsed = false;
+    }
+    await this.#reserve.make();
+  }
+
+  async durable(): Promise<void> {
+    await translated(this.#open.durable(), syncError);
+  }
+
+  /** True if the last sync of the disk failed. */
+  get isDoubtful(): boolean {
+    return this.#open.isDoubtful;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#driver.close();
+  }
+
+  /** The driver, for as long as Parley has not closed the database. */
+  get #open(): Driver {
+    if (this.#closed) throw shuttingDown();
+    return this.#driver;
+  }
 }
 
-function connect(
-  client: Client,
-  orm: LibSQLDatabase,
-  durability: Durability | undefined,
-): Database {
-  return {
-    orm,
-    async read(statement) {
-      try {
-        return await client.execute(statement);
-      } catch (error) {
-        throw storageError(error);
-      }
-    },
-    async write(statements) {
-      try {
-        const [only] = statements;
-        // A statement is a transaction of its own, and costs half of one in a batch.
-        if (only && statements.length === 1) return [await client.execute(only)];
-        return await client.batch(statements, "write");
-      } catch (error) {
-        if (durability) {
-          await renew(client, durability, error).catch((failure) => {
-            throw storageError(failure);
-          });
-        }
-        throw storageError(error);
-      }
-    },
-    async durable() {
-      try {
-        await durability?.sync();
-      } catch (error) {
-        throw syncError(error);
-      }
-    },
-    async close() {
-      await durability?.sync().catch(() => {});
-      await durability?.close();
-      client.close();
-    },
-  };
+/** A placeholder for each column of a table: its value is given when a prepared query runs. */
+export function placeholders<T extends Table>(table: T) {
+  const names = Object.keys(getTableColumns(table));
+  const entries = names.map((name) => [name, sql`${sql.placeholder(name)}`]);
+  return Object.fromEntries(entries) as { [Column in keyof T["_"]["columns"]]: SQL };
 }
 
-/** The path of a local database, or undefined for a remote one. */
-export function filePath(url: string): string | undefined {
-  return url.startsWith("file:") ? url.slice("file:".length).replace(/^\/\/(?=\/)/, "") : undefined;
+async function translated<T>(work: Promise<T>, toError = storageError): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw toError(error);
+  }
 }
 
-/** A remote database without what may be secret in its URL. */
+/** The only place that trusts a statement's type. */
+function toRows<Row>({ columns, rows }: Result): Row[] {
+  return rows.map((values) =>
+    Object.fromEntries(columns.map((column, at) => [column, values[at]])) as Row
+  );
+}
+
+/** A remote database's URL without the parts that may be secret. */
 function shown(url: string): string {
   const parsed = URL.parse(url);
   return parsed ? `${parsed.protocol}//${parsed.host}${parsed.pathname.replace(/\/$/, "")}` : "";
-}
-
-function openFailure(error: unknown, where: string): string {
-  const remote = remoteCause(error);
-  if (remote?.kind === "refused") {
-    return `The database ${where} refuses the token: set PARLEY_DATABASE_TOKEN to one that it takes.`;
-  }
-  if (remote) return `The database ${where} cannot be reached: ${remote.message}.`;
-  const text = error instanceof Error
-    ? `${error.message} ${String(error.cause ?? "")}`
-    : String(error);
-  if (/NOTADB|CORRUPT|malformed/.test(text)) {
-    return `The database ${where} is damaged or is no database. Move it away or restore a copy.`;
-  }
-  if (/READONLY|readonly/.test(text)) return `The database ${where} is read-only.`;
-  if (/SQLITE_FULL/.test(text)) return `The disk of the database ${where} is full.`;
-  if (/SQLITE_BUSY|locked/.test(text)) return `The database ${where} is locked by another program.`;
-  if (/Unable to open|CANTOPEN/.test(text)) {
-    return `The database ${where} cannot be opened: its folder is missing or not accessible.`;
-  }
-  return `The database ${where} cannot be used: ${firstLine(text)}`;
-}
-
-function firstLine(text: string): string {
-  return text.split("\n", 1)[0]!.slice(0, 300);
 }

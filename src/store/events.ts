@@ -1,145 +1,187 @@
-import type { EventGroup } from "../domain/ports.ts";
-import type { Database, Statement } from "./database.ts";
+import type { LoggedEvent, RunEvent } from "../domain/event.ts";
+import type { EventStore } from "../domain/ports.ts";
+import type { EventGroup } from "../domain/records.ts";
+import type { Buckets } from "./buckets.ts";
+import type { Database } from "./database.ts";
+import { pageOf } from "./pages.ts";
+import { endStatements, selectLost } from "./run_statements.ts";
+import { sql, type Statement } from "./statement.ts";
 
-/** How many rows make a bucket: some pages of the file. */
-const BUCKET = 256;
+/** The most rows in a page of a log, and the most bytes before its last row. */
+const PAGE_ROWS = 200;
+const PAGE_BYTES = 32 * 1024;
 
-/** How many buckets are cleared at once: the event loop waits for it. */
-const EXPIRED_BUCKETS = 4;
+/** The largest row that is read: an older Parley took events of any size. */
+const MAX_ROW = 8 * 1024 * 1024;
 
-/** What the column `logged` says of a run whose log is there, and of one whose log is being removed. */
-const KEPT = "logged = 1";
-const EXPIRING = 2;
+/** Whether a run's log is kept, and whether it is being removed. */
+const KEPT = sql`logged = 1`;
+const EXPIRING = sql`logged = 2`;
 
-/**
- * Where rows of logs go: those that are written together lie together, whichever runs they are of. In
- * the order of runs, a group of twenty would change twenty pages, and cost three times as much. A run's
- * rows are found in the buckets from its first to its last.
- */
-export class Buckets {
-  readonly #db: Database;
-  readonly #isShared: boolean;
-  /** The last that a row was in, or a live run may have one in, when this process began. */
-  #last: Promise<number> | undefined;
-  #rows = 0;
+const NONE: ReadonlySet<string> = new Set();
 
-  /** On a shared database all rows go to one bucket: its writers know nothing of each other's. */
-  constructor(db: Database, isShared: boolean) {
-    this.#db = db;
-    this.#isShared = isShared;
-  }
+/** The logs of runs in the database. Only the runs of `owner`, this process, are written to. */
+export function eventStore(db: Database, owner: string, buckets: Buckets): EventStore {
+  return {
+    async append(groups, endings) {
+      const bucket = await buckets.current();
+      const rows = groups.flatMap(rowsOf);
+      const log = rows.length > 0 ? [appendRows(rows, bucket, owner)] : [];
+      const ends = endings.map((ending) => endStatements(ending, bucket, owner));
+      if (log.length + ends.length === 0) return NONE;
+      const results = await db.write([...log, ...ends.flat()], { repeatable: true });
+      // Not before: a group that is tried again has to meet its rows in their bucket.
+      buckets.add(rows.length);
+      let last = log.length - 1;
+      const isWhole = (log.length === 0 || results[0]?.rowsAffected === rows.length) &&
+        ends.every(({ length }) => results[last += length]?.rowsAffected === 1);
+      if (isWhole) return NONE;
+      const ids = [...groups.map(({ runId }) => runId), ...endings.map(({ run }) => run.id)];
+      const lost = await db.all(selectLost(ids, owner));
+      return new Set(lost.map(({ id }) => id));
+    },
 
-  /** The bucket of rows that are written now: never less than one that was given before. */
-  async current(): Promise<number> {
-    this.#last ??= this.#read().catch((error) => {
-      this.#last = undefined;
-      throw error;
-    });
-    const last = await this.#last;
-    return this.#isShared ? last : last + 1 + Math.floor(this.#rows / BUCKET);
-  }
+    async read(runId, after) {
+      const logged: LoggedEvent[] = [];
+      for (const { seq, data } of await db.all(selectEvents(runId, after))) {
+        if (data === null && logged.length > 0) break;
+        if (data === null) throw new RangeError("the log has a row that is too large");
+        const events: RunEvent[] = JSON.parse(data);
+        events.forEach((event, index) => {
+          if (seq + index > after) logged.push({ seq: seq + index, event });
+        });
+      }
+      return logged;
+    },
 
-  /** So many rows were written. */
-  add(rows: number): void {
-    this.#rows += rows;
-  }
+    expire: (time) => expireEvents(db, time),
+  };
+}
 
-  async #read(): Promise<number> {
-    const { rows } = await this.#db.read(
-      `SELECT max(coalesce((SELECT max(bucket) FROM events), 0),
-         coalesce((SELECT max(first_bucket) FROM runs WHERE state = 'running'), 0)) AS last`,
-    );
-    return rows[0]!["last"] as number;
-  }
+type Row = [runId: string, seq: number, lastSeq: number, data: string];
+
+/** The rows of a group, each no larger than a page unless it holds a single event. */
+function rowsOf({ runId, first, events }: EventGroup): Row[] {
+  if (events.length === 0) return [];
+  const data = JSON.stringify(events);
+  const last = first + events.length - 1;
+  if (data.length <= PAGE_BYTES || events.length === 1) return [[runId, first, last, data]];
+  const half = events.length >> 1;
+  return [
+    ...rowsOf({ runId, first, events: events.slice(0, half) }),
+    ...rowsOf({ runId, first: first + half, events: events.slice(half) }),
+  ];
 }
 
 /**
- * One statement for all runs: 60 % of the cost of an insert each. On a shared database only the
- * run's owner writes, so a row that is there already is its own, of a request that was sent twice.
+ * One statement for all runs: 60 % of the cost of one for each. Only the run's owner writes, so a
+ * conflicting row is the same row, of a request that was sent twice.
  */
-export function appendEvents(
-  groups: EventGroup[],
-  bucket: number,
-  leaseOwner: string | undefined,
-): Statement {
-  const rows = groups.map(({ runId, first, events }) => [
-    runId,
-    first,
-    first + events.length - 1,
-    JSON.stringify(events),
+function appendRows(rows: Row[], bucket: number, owner: string): Statement<never> {
+  return sql`
+    INSERT INTO events (bucket, run_id, seq, last_seq, data)
+    SELECT max(${bucket}, first_bucket), value ->> 0, value ->> 1, value ->> 2, value ->> 3
+    FROM json_each(${JSON.stringify(rows)}) CROSS JOIN runs ON runs.id = value ->> 0
+    WHERE lease_owner = ${owner} AND state = 'running'
+    ON CONFLICT DO NOTHING`;
+}
+
+/**
+ * The next page of a run's log after the event `after`. A cross join reads the buckets in order, so it
+ * ends as soon as the page is full, and loads only the data of rows in the page.
+ */
+export function selectEvents(
+  runId: string,
+  after: number,
+): Statement<{ seq: number; data: string | null }> {
+  return sql`
+    WITH RECURSIVE ${spansOf(sql`id = ${runId} AND ${KEPT}`)},
+      next AS (
+        SELECT events.rowid AS id, seq, octet_length(data) AS size
+        FROM spans CROSS JOIN events
+          ON events.bucket = spans.bucket AND events.run_id = spans.run_id
+        WHERE last_seq > ${after} LIMIT ${PAGE_ROWS}),
+      page AS (
+        SELECT id, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) - size AS before
+        FROM next)
+    SELECT seq, CASE WHEN octet_length(data) <= ${MAX_ROW} THEN data END AS data
+    FROM page CROSS JOIN events ON events.rowid = page.id
+    WHERE before < ${PAGE_BYTES} ORDER BY seq`;
+}
+
+/** The number of the last event of a row of `runs`, or null: searches the buckets from the last. */
+export const LAST_SEQ = sql`(SELECT last_seq FROM events
+  WHERE run_id = runs.id AND bucket = (
+    WITH RECURSIVE back (bucket) AS (
+      SELECT coalesce(last_bucket, (SELECT max(bucket) FROM events)) WHERE ${KEPT}
+      UNION ALL SELECT bucket - 1 FROM back WHERE bucket > first_bucket)
+    SELECT bucket FROM back
+    WHERE EXISTS (SELECT 1 FROM events WHERE events.bucket = back.bucket AND run_id = runs.id)
+    LIMIT 1)
+  ORDER BY seq DESC LIMIT 1)`;
+
+/** Deletes the first rows of the logs of the runs that a condition selects. */
+export function deleteEvents(runs: Statement): Statement<never> {
+  return sql`
+    DELETE FROM events WHERE rowid IN ${
+    pageOf(sql`WITH RECURSIVE ${spansOf(runs)}
+      SELECT events.rowid AS id, octet_length(data) AS size ${FROM_SPANS}`)
+  }`;
+}
+
+/** True if one of the runs that a condition selects has a log. */
+export function hasEvents(runs: Statement): Statement {
+  return sql`EXISTS (WITH RECURSIVE ${spansOf(runs)} SELECT 1 ${FROM_SPANS})`;
+}
+
+/** How many runs lose their logs together. */
+const EXPIRED = 100;
+
+/**
+ * Removes the logs of runs that ended before `time`, a part of a bucket at a step: run by run, every
+ * row would change a page and block the event loop for it. Readers find no log from the first step on.
+ */
+async function* expireEvents(db: Database, time: number): AsyncGenerator<void> {
+  for (;;) {
+    const [{ rows: runs }] = await db.write([sql<{ id: string; first: number; last: number }>`
+      UPDATE runs SET logged = 2 WHERE id IN (
+        SELECT id FROM runs WHERE logged AND ended_at < ${time} ORDER BY ended_at LIMIT ${EXPIRED})
+      RETURNING id, first_bucket AS first, last_bucket AS last`]);
+    if (runs.length === 0) return;
+    const first = Math.min(...runs.map(({ first }) => first));
+    const last = Math.max(...runs.map(({ first, last }) => Math.max(first, last)));
+    for (let bucket = first; bucket <= last; bucket++) {
+      if (bucket > first) yield;
+      while (await expirePage(db, bucket)) yield;
+    }
+    const ids = JSON.stringify(runs.map(({ id }) => id));
+    await db.write([sql`
+      UPDATE runs SET logged = 0 WHERE id IN (SELECT value FROM json_each(${ids}))`]);
+    if (runs.length < EXPIRED) return;
+    yield;
+  }
+}
+
+/** Removes some rows of logs that are being removed; true if the bucket has more of them. */
+async function expirePage(db: Database, bucket: number): Promise<boolean> {
+  const rows = sql`FROM events
+    WHERE bucket = ${bucket} AND EXISTS (SELECT 1 FROM runs WHERE id = run_id AND ${EXPIRING})`;
+  const page = pageOf(sql`SELECT rowid AS id, octet_length(data) AS size ${rows}`);
+  const [, left] = await db.write([
+    sql`DELETE FROM events WHERE rowid IN ${page}`,
+    sql<{ one: number }>`SELECT 1 AS one ${rows} LIMIT 1`,
   ]);
-  return {
-    sql: `INSERT INTO events (bucket, run_id, seq, last_seq, data)
-          SELECT ?, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)` +
-      (leaseOwner === undefined ? "" : `
-          WHERE EXISTS (SELECT 1 FROM runs WHERE id = value ->> 0 AND lease_owner = ?)
-          ON CONFLICT DO NOTHING`),
-    args: [bucket, JSON.stringify(rows), ...(leaseOwner === undefined ? [] : [leaseOwner])],
-  };
+  return left.rows.length > 0;
 }
 
-/** The rows of a run's log that reach beyond the event `after`, in order. */
-export function selectEvents(runId: string, after: number, limit: number): Statement {
-  return {
-    sql: `SELECT seq, data FROM events
-          WHERE bucket IN (${
-      bucketsOf(`id = ? AND ${KEPT}`)
-    } SELECT bucket FROM spans) AND run_id = ?
-            AND last_seq > ?
-          ORDER BY bucket, seq LIMIT ?`,
-    args: [runId, runId, after, limit],
-  };
-}
+const FROM_SPANS = sql`FROM spans CROSS JOIN events
+  ON events.bucket = spans.bucket AND events.run_id = spans.run_id`;
 
-/** An expression: the number of the last event in the log of the row of `runs`; null without any. */
-export const LAST_SEQ = `(SELECT last_seq FROM events
-  WHERE bucket IN (${
-  bucketsOf(`id = runs.id AND ${KEPT}`)
-} SELECT bucket FROM spans) AND run_id = runs.id
-  ORDER BY bucket DESC, seq DESC LIMIT 1)`;
-
-/** Deletes the logs of the runs that a condition names. */
-export function deleteEvents(runs: { sql: string; args: string[] }): Statement {
-  return {
-    sql: `DELETE FROM events WHERE rowid IN (${bucketsOf(runs.sql)}
-            SELECT events.rowid FROM spans CROSS JOIN events
-              ON events.bucket = spans.bucket AND events.run_id = spans.run_id)`,
-    args: runs.args,
-  };
-}
-
-/**
- * Removes the logs of runs that ended before `time`, some buckets at a step: run by run, every row would
- * be a page. Who is read meanwhile is told that its log is gone, be part of it still there.
- */
-export async function* expireEvents(db: Database, time: number): AsyncGenerator<void> {
-  const ended = "logged AND ended_at < ?";
-  await db.write([{ sql: `UPDATE runs SET logged = ${EXPIRING} WHERE ${ended}`, args: [time] }]);
-  const { rows } = await db.read({
-    sql: `SELECT min(first_bucket) AS first, max(last_bucket) AS last FROM runs
-          WHERE ${ended} AND logged = ${EXPIRING}`,
-    args: [time],
-  });
-  const { first, last } = rows[0] as unknown as { first: number | null; last: number | null };
-  if (first === null) return;
-  for (let bucket = first; bucket <= (last ?? first); bucket += EXPIRED_BUCKETS) {
-    if (bucket > first) yield;
-    await db.write([{
-      sql: `DELETE FROM events WHERE bucket >= ? AND bucket < ? AND EXISTS
-              (SELECT 1 FROM runs WHERE id = run_id AND logged = ${EXPIRING})`,
-      args: [bucket, bucket + EXPIRED_BUCKETS],
-    }]);
-  }
-  await db.write([{
-    sql: `UPDATE runs SET logged = 0 WHERE ${ended} AND logged = ${EXPIRING}`,
-    args: [time],
-  }]);
-}
-
-/** Makes `spans`: each of those runs with each of its buckets. */
-function bucketsOf(runs: string): string {
-  return `WITH RECURSIVE spans (run_id, bucket, last) AS (
-            SELECT id, first_bucket, coalesce(last_bucket, (SELECT max(bucket) FROM events))
-              FROM runs AS own WHERE ${runs}
-            UNION ALL SELECT run_id, bucket + 1, last FROM spans WHERE bucket < last)`;
+/** Defines `spans`: each of those runs with each of its buckets. */
+function spansOf(runs: Statement): Statement {
+  return sql`spans (run_id, bucket, last) AS (
+    SELECT id, first_bucket, coalesce(last_bucket, (SELECT max(bucket) FROM events))
+      FROM runs AS own WHERE ${runs}
+    UNION ALL SELECT run_id, bucket + 1, last FROM spans WHERE bucket < last
+    ORDER BY 2)`;
 }

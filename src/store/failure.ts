@@ -1,21 +1,24 @@
-import { LibsqlError } from "@libsql/client";
+import { DrizzleQueryError } from "drizzle-orm";
 import { AppError } from "../domain/errors.ts";
 import { remoteCause, type RemoteError } from "./remote.ts";
 
 /**
- * What the database said, as an `AppError`: a full disk is `storage_full`, one that is locked or out of
- * reach `unavailable`, anything else `storage_failed`. The statement and its values are never in it.
+ * An error of the database as an `AppError`: `storage_full` if the disk is full, `unavailable` if the
+ * database is locked or out of reach, else `storage_failed`. It never shows the statement or its values.
  */
-export function storageError(error: unknown): Error {
-  if (error instanceof AppError) return error;
-  const remote = remoteCause(error);
+export function storageError(cause: unknown): Error {
+  if (cause instanceof AppError) return cause;
+  // The message of Drizzle's own error has the statement and its values.
+  if (cause instanceof DrizzleQueryError) return storageError(cause.cause);
+  const remote = remoteCause(cause);
   if (remote) return remoteFailure(remote);
-  const code = error instanceof LibsqlError ? error.code : "";
-  switch (code) {
+  const code = codeOf(cause);
+  // An extended code, such as SQLITE_BUSY_SNAPSHOT, begins with the code that it is a kind of.
+  switch (/^(SQLITE|TRANSACTION)_[A-Z]+/.exec(code)?.[0]) {
     case "SQLITE_FULL":
       return new AppError("storage_full", "The disk of the database is full", {
         detail: "Nothing was stored. Free some space and send it again.",
-        cause: error,
+        cause,
       });
     case "SQLITE_BUSY":
     case "SQLITE_LOCKED":
@@ -24,22 +27,22 @@ export function storageError(error: unknown): Error {
       return new AppError("unavailable", "The database is locked by another program", {
         detail: "Nothing was stored. Send it again.",
         retryAfter: 1,
-        cause: error,
+        cause,
       });
     case "SQLITE_READONLY":
       return new AppError("storage_failed", "The database cannot be written", {
         detail: "Its file or folder is read-only. Nothing was stored.",
-        cause: error,
+        cause,
       });
     default:
       return new AppError("storage_failed", "The database failed", {
         detail: `Nothing was stored (${code || "no code"}).`,
-        cause: error,
+        cause,
       });
   }
 }
 
-/** What is told where the disk does not take what the database has: it is stored all the same. */
+/** The error for data that is stored but may not be on the disk. */
 export function syncError(cause: unknown): AppError {
   return new AppError("storage_failed", "The disk of the database failed", {
     detail: "What was sent is stored, and a power cut may lose it: " +
@@ -48,43 +51,63 @@ export function syncError(cause: unknown): AppError {
   });
 }
 
-function remoteFailure(error: RemoteError): AppError {
-  if (error.kind === "refused") {
+function remoteFailure(cause: RemoteError): AppError {
+  if (cause.kind === "refused") {
     return new AppError("storage_failed", "The database refuses Parley's token", {
-      detail: `It answered ${error.message}. Nothing was stored.`,
-      cause: error,
+      detail: `It answered ${cause.message}. Nothing was stored.`,
+      cause,
     });
   }
   return new AppError("unavailable", "The database cannot be reached", {
-    detail: `It gave no answer (${error.message}). ` +
+    detail: `It gave no answer (${cause.message}). ` +
       "What was sent may be stored nevertheless: send it again with its Idempotency-Key.",
     retryAfter: 5,
-    cause: error,
+    cause,
   });
 }
 
-/** True where a write was refused because a unique index already has the value. */
+/** True if a write was refused because a unique index already has the value. */
 export function isUniqueViolation(error: unknown): boolean {
-  return constraintOf(error) === "SQLITE_CONSTRAINT_UNIQUE" ||
-    constraintOf(error) === "SQLITE_CONSTRAINT_PRIMARYKEY";
+  return /UNIQUE constraint failed/.test(reasonOf(error));
 }
 
-/** True where a write was refused because a row that it builds on is not there. */
+/** True if a write was refused because a row that it builds on is missing. */
 export function isMissingRow(error: unknown): boolean {
-  return constraintOf(error) === "SQLITE_CONSTRAINT_NOTNULL" ||
-    constraintOf(error) === "SQLITE_CONSTRAINT_FOREIGNKEY";
+  return /(NOT NULL|FOREIGN KEY) constraint failed/.test(reasonOf(error));
 }
 
-function constraintOf(error: unknown): string | undefined {
+/** SQLite's message: a remote server's code does not tell one kind of constraint from another. */
+function reasonOf(error: unknown): string {
   const cause = error instanceof AppError ? error.cause : error;
-  if (!(cause instanceof LibsqlError) || cause.code !== "SQLITE_CONSTRAINT") return undefined;
-  return cause.extendedCode ?? remoteConstraint(cause.message);
+  return cause instanceof Error ? cause.message : "";
 }
 
-/** A remote server gives the constraint in words only. */
-function remoteConstraint(message: string): string | undefined {
-  if (message.includes("UNIQUE constraint failed")) return "SQLITE_CONSTRAINT_UNIQUE";
-  if (message.includes("NOT NULL constraint failed")) return "SQLITE_CONSTRAINT_NOTNULL";
-  if (message.includes("FOREIGN KEY constraint failed")) return "SQLITE_CONSTRAINT_FOREIGNKEY";
-  return undefined;
+/** SQLite's code, as both drivers give it; empty for other errors. */
+function codeOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : "";
+}
+
+const OPEN_FAILURES: readonly [RegExp, string][] = [
+  [/NOTADB|CORRUPT|malformed/, "is damaged or is no database. Move it away or restore a copy."],
+  [/READONLY|read-?only/i, "is read-only."],
+  [/SQLITE_FULL/, "cannot be opened: its disk is full."],
+  [/SQLITE_BUSY|locked/, "is locked by another program."],
+  [/Unable to open|CANTOPEN/, "cannot be opened: its folder is missing or not accessible."],
+];
+
+/** Why a database cannot be opened, in one line. */
+export function openFailure(error: unknown, where: string): string {
+  const remote = remoteCause(error);
+  if (remote?.kind === "refused") {
+    return `The database ${where} refuses the token: set PARLEY_DATABASE_TOKEN to one that it takes.`;
+  }
+  if (remote) return `The database ${where} cannot be reached: ${remote.message}.`;
+  const text = error instanceof Error
+    ? `${codeOf(error)} ${error.message} ${String(error.cause ?? "")}`
+    : String(error);
+  const known = OPEN_FAILURES.find(([pattern]) => pattern.test(text))?.[1];
+  return `The database ${where} ${
+    known ?? `cannot be used: ${text.split("\n", 1)[0]?.slice(0, 300)}`
+  }`;
 }

@@ -1,4 +1,5 @@
-import { type Client, createClient, type Transaction } from "@libsql/client";
+// @ts-types="./libsql.d.ts"
+import Libsql from "libsql";
 import { UsageError } from "../domain/errors.ts";
 
 /** Keeps a second server off the same database file. */
@@ -6,48 +7,47 @@ export interface ServerLock {
   release(): void;
 }
 
+/** How long to wait for a lock that is just being released, in milliseconds. */
+const PATIENCE = 100;
+
 /**
- * Takes the lock of the database at `databasePath`, for as long as this process lives: an exclusive
- * transaction on a small file beside it, which the operating system frees even after a `kill -9`.
- * @throws {UsageError} where another server has it, or its folder cannot be written.
+ * Locks the database for as long as this process lives: by an exclusive transaction on a small file
+ * beside it, which the operating system ends even after a `kill -9`.
+ * @throws {UsageError} if another server has the lock, or the folder cannot be written.
  */
-export async function lockDatabase(databasePath: string): Promise<ServerLock> {
-  let client: Client | undefined;
-  checkWritable(databasePath);
+export function lockDatabase(databasePath: string): ServerLock {
+  const path = `${databasePath}.lock`;
   try {
-    client = createClient({ url: `file:${databasePath}.lock`, concurrency: 1, timeout: 100 });
-    const transaction: Transaction = await client.transaction("write");
-    // A write transaction on an empty file takes no lock until it writes.
-    await transaction.execute("CREATE TABLE IF NOT EXISTS held (by INTEGER)");
-    const held = client;
+    const db = new Libsql(path, { timeout: PATIENCE });
+    db.exec("BEGIN EXCLUSIVE");
     return {
       release() {
-        transaction.close();
-        held.close();
+        db.exec("ROLLBACK");
+        db.close();
       },
     };
   } catch (error) {
-    client?.close();
-    const busy = /BUSY|locked/.test(String(error));
     throw new UsageError(
-      busy
+      /BUSY|locked/.test(String(error))
         ? `Another Parley is running on the database ${databasePath}.`
-        : `The database ${databasePath} cannot be locked: ${String(error).split("\n", 1)[0]}`,
+        : folderFailure(databasePath) ??
+          `The database ${databasePath} cannot be locked: ${String(error).split("\n", 1)[0]}`,
       { cause: error },
     );
   }
 }
 
-/** libSQL says of every folder that it cannot write in only that it cannot open a file. */
-function checkWritable(databasePath: string): void {
+/** Why the folder cannot be written; libSQL only says that it cannot open the file. */
+function folderFailure(databasePath: string): string | undefined {
   try {
     Deno.openSync(`${databasePath}.lock`, { write: true, create: true }).close();
+    return undefined;
   } catch (error) {
     const why = error instanceof Deno.errors.NotFound
       ? "is missing"
       : /read-only/i.test(String(error))
       ? "is read-only"
       : "is not accessible";
-    throw new UsageError(`The folder of the database ${databasePath} ${why}.`, { cause: error });
+    return `The folder of the database ${databasePath} ${why}.`;
   }
 }

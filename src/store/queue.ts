@@ -1,46 +1,37 @@
-import type { Row } from "@libsql/client";
-import type { QueuedRequest, QueuedSend, QueueStore } from "../domain/ports.ts";
-import type { Database } from "./database.ts";
+import { and, eq, exists, isNull, not, sql as part } from "drizzle-orm";
+import { fileIdOf } from "../domain/file.ts";
+import type { QueueLimits, QueueStore } from "../domain/ports.ts";
+import type { QueuedRequest, QueuedSend } from "../domain/records.ts";
+import { type Database, placeholders } from "./database.ts";
 import { isUniqueViolation } from "./failure.ts";
-import { insertKeyed } from "./run_statements.ts";
+import { addFiles } from "./files.ts";
+import { chats, queue } from "./schema.ts";
+import { insertKeyed } from "./send_keys.ts";
+import { sql, type Statement } from "./statement.ts";
+
+/** How many chats in which something waits are read at once. */
+const PAGE = 200;
+
+/** How many refused messages a chat keeps, and how many bytes of them, unless the last is longer. */
+const REFUSED = 20;
+const REFUSED_BYTES = 8 * 1024 * 1024;
 
 /** Messages that wait, in the database. */
 export function queueStore(db: Database): QueueStore {
+  const { list, find, next, isHeld } = queries(db);
   return {
-    async add({ run, request }, keyed, limit) {
-      const stored = JSON.stringify({ ...request, model: run.model, protocol: run.protocol });
-      const { id, parts } = request.message;
-      const same = {
-        sql: `SELECT 1 FROM queue WHERE chat_id = ? AND request ->> '$.message.id' = ?
-              AND request -> '$.message.parts' = json(?)`,
-        args: [run.chatId, id, JSON.stringify(parts)],
-      };
-      const added = {
-        sql: `INSERT INTO queue (run_id, chat_id, owner_id, message_id, request, created_at)
-              SELECT ?, ?, ?, ?, ?, ?
-              WHERE (SELECT count(*) FROM queue WHERE chat_id = ?) < ?
-              AND NOT EXISTS (${same.sql}) RETURNING run_id`,
-        args: [
-          run.id,
-          run.chatId,
-          run.ownerId,
-          run.messageId,
-          stored,
-          run.createdAt,
-          run.chatId,
-          limit,
-          ...same.args,
-        ],
-      };
+    async add(send, keyed, limits) {
+      const { run, request } = send;
+      const isIn = sql`EXISTS (SELECT 1 FROM queue WHERE run_id = ${run.id})`;
+      const fileIds = fileIdsOf(request);
       try {
-        const isIn = { sql: "EXISTS (SELECT 1 FROM queue WHERE run_id = ?)", args: [run.id] };
-        const [result] = await db.write([
-          added,
+        const [{ rowsAffected }] = await db.write([
+          insertQueued(send, limits),
+          sql`UPDATE chats SET queue_held = 0 WHERE id = ${run.chatId} AND queue_held AND ${isIn}`,
+          ...(fileIds.length > 0 ? [addFiles(fileIds, run, isIn)] : []),
           ...(keyed ? [insertKeyed(keyed, run, isIn)] : []),
         ]);
-        if (result?.rows.length !== 1) {
-          return (await db.read(same)).rows.length > 0 ? "repeated" : "full";
-        }
+        if (rowsAffected === 0) return await whyNot(db, send);
       } catch (error) {
         if (isUniqueViolation(error)) return "repeated";
         throw error;
@@ -50,62 +41,126 @@ export function queueStore(db: Database): QueueStore {
     },
 
     async list(ownerId, chatId) {
-      const { rows } = await db.read({
-        sql: "SELECT * FROM queue WHERE chat_id = ? AND owner_id = ? ORDER BY created_at, rowid",
-        args: [chatId, ownerId],
-      });
-      return rows.map(toQueued);
+      return (await db.ask(list.all({ ownerId, chatId }))).map(toQueued);
     },
 
     async find(ownerId, runId) {
-      const { rows } = await db.read({
-        sql: "SELECT * FROM queue WHERE run_id = ? AND owner_id = ?",
-        args: [runId, ownerId],
-      });
-      return rows[0] && toQueued(rows[0]);
+      const row = await db.ask(find.get({ ownerId, runId }));
+      return row && toQueued(row);
     },
 
-    async first(chatId) {
-      const { rows } = await db.read({
-        sql: "SELECT * FROM queue WHERE chat_id = ? ORDER BY created_at, rowid LIMIT 1",
-        args: [chatId],
-      });
-      return rows[0] && toQueued(rows[0]);
+    async next(chatId) {
+      const row = await db.ask(next.get({ chatId }));
+      return row && toQueued(row);
+    },
+
+    async refuse({ id, chatId }, failure) {
+      const [{ rowsAffected }] = await db.write([
+        sql`UPDATE queue SET failure = ${JSON.stringify(failure)}
+          WHERE run_id = ${id} AND failure IS NULL`,
+        sql`DELETE FROM queue WHERE rowid IN (SELECT rowid FROM (
+          SELECT rowid, row_number() OVER newer AS number,
+            sum(octet_length(request)) OVER newer AS bytes
+          FROM queue WHERE chat_id = ${chatId} AND failure IS NOT NULL
+          WINDOW newer AS (ORDER BY rowid DESC)
+        ) WHERE number > ${REFUSED} OR number > 1 AND bytes > ${REFUSED_BYTES})`,
+      ]);
+      await db.durable();
+      return rowsAffected === 1;
     },
 
     async remove(ownerId, chatId, runId) {
-      const [result] = await db.write([{
-        sql: "DELETE FROM queue WHERE run_id = ? AND chat_id = ? AND owner_id = ?",
-        args: [runId, chatId, ownerId],
-      }]);
+      const isMeant = runId === undefined ? sql`true` : sql`run_id = ${runId}`;
+      const [{ rowsAffected }] = await db.free([sql`
+        DELETE FROM queue WHERE chat_id = ${chatId} AND owner_id = ${ownerId} AND ${isMeant}`]);
       await db.durable();
-      return result?.rowsAffected === 1;
+      return rowsAffected > 0;
     },
 
-    async chats() {
-      const { rows } = await db.read(
-        `SELECT DISTINCT chat_id FROM queue WHERE NOT EXISTS
-           (SELECT 1 FROM runs WHERE runs.chat_id = queue.chat_id AND state = 'running')`,
-      );
-      return rows.map((row) => row["chat_id"] as string);
+    async hold(ownerId, chatId, held) {
+      const [{ rows }] = await db.write([sql<{ held: number }>`
+        UPDATE chats
+        SET queue_held = ${held} AND EXISTS (SELECT 1 FROM queue
+          WHERE owner_id = chats.owner_id AND chat_id = chats.id AND failure IS NULL)
+        WHERE id = ${chatId} AND owner_id = ${ownerId} RETURNING queue_held AS held`]);
+      return rows[0]?.held === 1;
+    },
+
+    async isHeld(ownerId, chatId) {
+      return await db.ask(isHeld.get({ ownerId, chatId })) !== undefined;
+    },
+
+    async waiting({ ownerId, chatId }) {
+      const rows = await db.all(sql<{ ownerId: string; chatId: string; isReady: number }>`
+        SELECT owner_id AS "ownerId", chat_id AS "chatId",
+          EXISTS (SELECT 1 FROM chats WHERE id = chat_id AND NOT queue_held)
+          AND NOT EXISTS (SELECT 1 FROM runs
+            WHERE runs.chat_id = waiting.chat_id AND state = 'running') AS "isReady"
+        FROM (SELECT DISTINCT owner_id, chat_id FROM queue
+          WHERE failure IS NULL AND (owner_id, chat_id) > (${ownerId}, ${chatId})
+          ORDER BY owner_id, chat_id LIMIT ${PAGE}) AS waiting`);
+      return rows.map((row) => ({ ...row, isReady: row.isReady === 1 }));
     },
   };
 }
 
-function toQueued(row: Row): QueuedSend {
-  const { model, protocol, ...request } = JSON.parse(row["request"] as string) as
-    & QueuedRequest
-    & Pick<QueuedSend["run"], "model" | "protocol">;
+function queries({ orm }: Database) {
+  const { ownerId, chatId, runId } = placeholders(queue);
+  const isOwners = eq(queue.ownerId, ownerId);
+  const released = orm.select({ id: chats.id }).from(chats)
+    .where(and(eq(chats.id, queue.chatId), not(chats.queueHeld)));
   return {
-    run: {
-      id: row["run_id"] as string,
-      chatId: row["chat_id"] as string,
-      ownerId: row["owner_id"] as string,
-      messageId: row["message_id"] as string,
-      model,
-      protocol,
-      createdAt: row["created_at"] as number,
-    },
-    request,
+    list: orm.select().from(queue).where(and(eq(queue.chatId, chatId), isOwners))
+      .orderBy(queue.createdAt, part`${queue}.rowid`).prepare(),
+    find: orm.select().from(queue).where(and(eq(queue.runId, runId), isOwners)).prepare(),
+    next: orm.select().from(queue)
+      .where(and(eq(queue.chatId, chatId), isNull(queue.failure), exists(released)))
+      .orderBy(queue.createdAt, part`${queue}.rowid`).limit(1).prepare(),
+    isHeld: orm.select({ id: chats.id }).from(chats)
+      .where(and(eq(chats.id, chatId), eq(chats.ownerId, ownerId), chats.queueHeld)).prepare(),
   };
+}
+
+function insertQueued(
+  send: QueuedSend,
+  { perChat, perUser, bytesPerChat }: QueueLimits,
+): Statement<never> {
+  const { id, chatId, ownerId, messageId, createdAt, model, protocol } = send.run;
+  const content: typeof queue.$inferSelect["request"] = { ...send.request, model, protocol };
+  const request = JSON.stringify(content);
+  return sql`
+    INSERT INTO queue (run_id, chat_id, owner_id, message_id, request, created_at)
+    SELECT ${id}, id, owner_id, ${messageId}, ${request}, ${createdAt} FROM chats
+    WHERE id = ${chatId} AND owner_id = ${ownerId}
+      AND (SELECT count(*) < ${perChat}
+          AND coalesce(sum(octet_length(request)) + octet_length(${request}) <= ${bytesPerChat}, true)
+        FROM queue WHERE owner_id = ${ownerId} AND chat_id = ${chatId} AND failure IS NULL)
+      AND (SELECT count(*) FROM queue
+        WHERE owner_id = ${ownerId} AND failure IS NULL) < ${perUser}
+      AND NOT ${sameWaits(send)}`;
+}
+
+/** True if the same message waits. */
+function sameWaits({ run, request: { message } }: QueuedSend): Statement {
+  return sql`EXISTS (SELECT 1 FROM queue
+    WHERE owner_id = ${run.ownerId} AND chat_id = ${run.chatId} AND failure IS NULL
+      AND request ->> '$.message.id' = ${message.id}
+      AND request -> '$.message.parts' = json(${JSON.stringify(message.parts)}))`;
+}
+
+async function whyNot(db: Database, send: QueuedSend): Promise<"gone" | "repeated" | "full"> {
+  const row = await db.get(sql<{ same: number }>`SELECT ${sameWaits(send)} AS same FROM chats
+    WHERE id = ${send.run.chatId} AND owner_id = ${send.run.ownerId}`);
+  if (!row) return "gone";
+  return row.same === 1 ? "repeated" : "full";
+}
+
+function fileIdsOf({ message }: QueuedRequest): string[] {
+  return message.parts.map((part) => part.type === "file" ? fileIdOf(part.url) : undefined)
+    .filter((id) => id !== undefined);
+}
+
+function toQueued({ runId, request, failure, ...run }: typeof queue.$inferSelect): QueuedSend {
+  const { model, protocol, ...rest } = request;
+  return { run: { ...run, id: runId, model, protocol }, request: rest, failure };
 }

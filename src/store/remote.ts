@@ -1,20 +1,66 @@
-/** The line to a remote database. */
+import { type Client, createClient, type InStatement, type ResultSet } from "@libsql/client";
+import type { Driver, Result, Statement } from "./statement.ts";
 
 /** Why a remote database did not answer. */
 export class RemoteError extends Error {
   override readonly name = "RemoteError";
 
-  /** `refused`: it does not take the token. `unreachable`: it answers nothing of use. */
+  /** `refused`: the server rejects the token. `unreachable`: it gives no usable answer. */
   constructor(readonly kind: "refused" | "unreachable", reason: string, cause?: unknown) {
     super(reason, { cause });
   }
 }
 
-/** For how long an answer is waited for, in milliseconds: a line may be dead without a word. */
+/** How long to wait for an answer, in milliseconds: a connection may be dead without a sign. */
 const PATIENCE = 10_000;
 
-/** The `fetch` that a remote database is asked by. @throws {RemoteError} where it does not answer. */
-export async function remoteFetch(request: Request): Promise<Response> {
+/** A remote database: Turso, sqld, or any other that speaks Hrana over HTTP. It syncs its own disk. */
+export class RemoteDriver implements Driver {
+  readonly isDoubtful = false;
+  readonly #client: Client;
+
+  constructor(url: string, token: string | undefined) {
+    this.#client = createClient({
+      url,
+      ...(token !== undefined && { authToken: token }),
+      fetch: remoteFetch,
+      intMode: "number",
+    });
+  }
+
+  async run(statement: Statement): Promise<Result> {
+    return toResult(await this.#client.execute(toRemote(statement)));
+  }
+
+  async transact(statements: readonly Statement[]): Promise<Result[]> {
+    const [only] = statements.length === 1 ? statements : [];
+    // A single statement is a transaction already.
+    if (only) return [await this.run(only)];
+    return (await this.#client.batch(statements.map(toRemote), "write")).map(toResult);
+  }
+
+  async durable(): Promise<void> {}
+
+  close(): Promise<void> {
+    return Promise.resolve(this.#client.close());
+  }
+}
+
+function toRemote({ sql, args }: Statement): InStatement {
+  return { sql, args: [...args] };
+}
+
+function toResult({ columns, rows, rowsAffected }: ResultSet): Result {
+  const values = rows.map((row) => columns.map((_, index) => fromRemote(row[index])));
+  return { columns, rows: values, rowsAffected };
+}
+
+function fromRemote(value: unknown): unknown {
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : value;
+}
+
+/** `fetch` for a remote database. @throws {RemoteError} if it does not answer. */
+async function remoteFetch(request: Request): Promise<Response> {
   let response: Response;
   let body: ArrayBuffer;
   try {
@@ -31,7 +77,7 @@ export async function remoteFetch(request: Request): Promise<Response> {
   return new Response(body, { status, headers });
 }
 
-/** The `RemoteError` that an error is, or that it was caused by. */
+/** The `RemoteError` that an error is or was caused by. */
 export function remoteCause(error: unknown): RemoteError | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof RemoteError) return cause;

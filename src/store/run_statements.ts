@@ -1,121 +1,89 @@
-/** The statements that write runs and their logs. */
-import type { KeyedSend, Lease, RunBeginning, RunEnding, RunRecord } from "../domain/ports.ts";
-import type { Statement } from "./database.ts";
-import { closeAttempt, openAttempt } from "./ledger.ts";
-import { insertMessage, updateMessage } from "./messages.ts";
+/** The statements that begin and end runs. */
+import type { RunBeginning, RunEnding } from "../domain/records.ts";
+import { closeAttempt, closeAttemptsOf, openAttempt } from "./attempts.ts";
+import { addFiles } from "./files.ts";
+import { insertMessage, setStatus, updateMessage } from "./messages.ts";
+import { insertKeyed } from "./send_keys.ts";
+import { sql, type Statement } from "./statement.ts";
 
-/** The statement that keeps a send's key, in the transaction of what it began. */
-export function insertKeyed(
-  keyed: KeyedSend,
-  run: { id: string; chatId: string; createdAt: number },
-  where: { sql: string; args: string[] } = { sql: "true", args: [] },
-): Statement {
-  return {
-    sql: `INSERT INTO sends (chat_id, key, hash, run_id, created_at)
-          SELECT ?, ?, ?, ?, ? WHERE ${where.sql}`,
-    args: [run.chatId, keyed.key, keyed.hash, run.id, run.createdAt, ...where.args],
-  };
-}
-
-/** What stores the beginning of a run: one transaction. */
-export function beginStatements(
-  { run, prompt, store, leafKey, attempt, lease, keyed, queued }: RunBeginning,
-  bucket: number,
-): Statement[] {
+/** The transaction that stores the beginning of a run. */
+export function beginStatements(beginning: RunBeginning, bucket: number): Statement<never>[] {
+  const { run, prompt, store, attempt, keyed, queued, fileIds } = beginning;
+  const released = queued ? sql`` : sql`, queue_held = 0`;
   return [
     ...(store === "insert" ? [insertMessage(run.chatId, prompt)] : []),
-    insertRun(run, leafKey, lease, queued, bucket),
+    insertRun(beginning, bucket),
     ...(store === "update" ? [updateMessage(prompt)] : []),
+    ...(store === "keep" && prompt.status !== "completed"
+      ? [setStatus(prompt.key, "completed", null)]
+      : []),
     openAttempt(attempt),
-    {
-      sql: "UPDATE chats SET leaf_key = ?, updated_at = max(updated_at, ?) WHERE id = ?",
-      args: [run.promptKey, run.createdAt, run.chatId],
-    },
-    ...(queued ? [{ sql: "DELETE FROM queue WHERE run_id = ?", args: [run.id] }] : []),
+    sql`UPDATE chats SET leaf_key = ${run.promptKey},
+        updated_at = max(updated_at, ${run.createdAt})${released}
+      WHERE id = ${run.chatId}`,
+    ...(queued ? [sql`DELETE FROM queue WHERE run_id = ${run.id}`] : []),
+    ...(fileIds.length > 0 ? [addFiles(fileIds, run)] : []),
     ...(keyed ? [insertKeyed(keyed, run)] : []),
   ];
 }
 
 /**
- * The run's prompt is looked up under the conditions of the decision: where they no longer hold it
- * is null, which the table refuses, and the whole transaction with it.
+ * Looks up the prompt under the conditions that the request was checked for: if they no longer hold, it
+ * is null, which the table refuses, and the transaction fails.
  */
 function insertRun(
-  run: RunRecord,
-  leafKey: string | null,
-  lease: Lease,
-  queued: boolean,
+  { run, leafKey, lease, queued }: RunBeginning,
   bucket: number,
-): Statement {
-  // It may have been taken back meanwhile.
-  const waits = queued ? "AND EXISTS (SELECT 1 FROM queue WHERE run_id = ?)" : "";
-  return {
-    sql:
-      `INSERT INTO runs (id, chat_id, owner_id, message_id, model, protocol, created_at, text_only,
-            lease_owner, lease_until, first_bucket, state, prompt_key)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running',
-            (SELECT m.key FROM messages m JOIN chats c ON c.id = m.chat_id
-             WHERE m.key = ? AND c.id = ? AND c.owner_id = ? AND c.leaf_key IS ? ${waits}))`,
-    args: [
-      run.id,
-      run.chatId,
-      run.ownerId,
-      run.messageId,
-      run.model,
-      run.protocol,
-      run.createdAt,
-      run.textOnly,
-      lease.owner,
-      lease.until,
-      bucket,
-      run.promptKey,
-      run.chatId,
-      run.ownerId,
-      leafKey,
-      ...(queued ? [run.id] : []),
-    ],
-  };
+): Statement<never> {
+  // The queued message may have been removed meanwhile.
+  const waits = queued ? sql`EXISTS (SELECT 1 FROM queue WHERE run_id = ${run.id})` : sql`true`;
+  return sql`
+    INSERT INTO runs (id, chat_id, owner_id, message_id, model, protocol, created_at, text_only,
+      lease_owner, lease_until, first_bucket, state, prompt_key)
+    VALUES (${run.id}, ${run.chatId}, ${run.ownerId}, ${run.messageId}, ${run.model},
+      ${run.protocol}, ${run.createdAt}, ${run.textOnly}, ${lease.owner}, ${lease.until}, ${bucket},
+      'running',
+      (SELECT m.key FROM messages m JOIN chats c ON c.id = m.chat_id
+       WHERE m.key = ${run.promptKey} AND c.id = ${run.chatId} AND c.owner_id = ${run.ownerId}
+         AND c.leaf_key IS ${leafKey} AND ${waits}))`;
 }
 
-/**
- * What stores the end of a run. With `leaseOwner`, only where the run is still that process's.
- */
+/** The transaction that stores the end of a run: its last statement changes one row if the run is live. */
 export function endStatements(
   { run, state, failure, endedAt, message, attempt }: RunEnding,
   bucket: number,
-  leaseOwner: string | undefined,
-): Statement[] {
-  const live = {
-    sql: `id = ? AND state = 'running'${leaseOwner === undefined ? "" : " AND lease_owner = ?"}`,
-    args: [run.id, ...(leaseOwner === undefined ? [] : [leaseOwner])],
-  };
-  const running = { sql: `EXISTS (SELECT 1 FROM runs WHERE ${live.sql})`, args: live.args };
+  owner: string,
+): Statement<never>[] {
+  const live = sql`id = ${run.id} AND state = 'running' AND lease_owner = ${owner}`;
+  const isLive = sql`EXISTS (SELECT 1 FROM runs WHERE ${live})`;
   return [
-    ...(message?.key === run.promptKey ? [updateMessage(message, running)] : []),
+    ...(message?.key === run.promptKey ? [updateMessage(message, isLive)] : []),
     ...(message && message.key !== run.promptKey
       ? [
-        insertMessage(run.chatId, message, running),
-        {
-          sql: `UPDATE chats SET leaf_key = ?, updated_at = max(updated_at, ?)
-                WHERE id = ? AND leaf_key = ? AND ${running.sql}`,
-          args: [message.key, endedAt, run.chatId, run.promptKey, ...running.args],
-        },
+        insertMessage(run.chatId, message, isLive),
+        sql`UPDATE chats SET leaf_key = ${message.key}, updated_at = max(updated_at, ${endedAt})
+          WHERE id = ${run.chatId} AND leaf_key = ${run.promptKey} AND ${isLive}`,
       ]
       : []),
-    ...(attempt ? [closeAttempt(attempt.id, attempt.end)] : []),
-    {
-      sql: `UPDATE runs SET state = ?, failure = ?, ended_at = ?, last_bucket = ?
-            WHERE ${live.sql}`,
-      args: [state, failure && JSON.stringify(failure), endedAt, bucket, ...live.args],
-    },
+    // A question without an answer shows why it has none.
+    ...(message ? [] : [setStatus(run.promptKey, state, failure, isLive)]),
+    ...(attempt
+      ? [
+        // This process pays for its own request, whoever has the run by now.
+        attempt.id === undefined
+          ? closeAttemptsOf(run.id, attempt.end, isLive)
+          : closeAttempt(attempt.id, attempt.end),
+      ]
+      : []),
+    sql`UPDATE runs SET state = ${state}, failure = ${failure && JSON.stringify(failure)},
+        ended_at = ${endedAt}, last_bucket = max(${bucket}, first_bucket)
+      WHERE ${live}`,
   ];
 }
 
-/** Which of the runs are another process's by now, or gone with their chat. */
-export function lostStatement(runIds: string[], leaseOwner: string): Statement {
-  return {
-    sql: `SELECT value FROM json_each(?)
-          WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = value AND lease_owner = ?)`,
-    args: [JSON.stringify(runIds), leaseOwner],
-  };
+/** The runs that another process has taken over, or that are gone with their chat. */
+export function selectLost(runIds: string[], owner: string): Statement<{ id: string }> {
+  return sql`
+    SELECT value AS id FROM json_each(${JSON.stringify(runIds)})
+    WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = value AND lease_owner = ${owner})`;
 }

@@ -1,26 +1,31 @@
-import type { Row } from "@libsql/client";
-import type { RunFailure } from "../domain/errors.ts";
-import type { RunEvent } from "../domain/event.ts";
-import type { FoundRun, RunStore } from "../domain/ports.ts";
+import type { RunStore } from "../domain/ports.ts";
+import type { FoundRun, RunRecord } from "../domain/records.ts";
+import type { Buckets } from "./buckets.ts";
 import type { Database } from "./database.ts";
-import { appendEvents, Buckets, expireEvents, LAST_SEQ, selectEvents } from "./events.ts";
+import { LAST_SEQ } from "./events.ts";
 import { isMissingRow, isUniqueViolation } from "./failure.ts";
-import { toMessage } from "./messages.ts";
-import { remoteCause } from "./remote.ts";
-import { beginStatements, endStatements, insertKeyed, lostStatement } from "./run_statements.ts";
+import { messageStore, selectAnswer } from "./messages.ts";
+import { beginStatements } from "./run_statements.ts";
+import { sql } from "./statement.ts";
 
-const NONE: ReadonlySet<string> = new Set();
+/** A row of the table `runs`, with the end of its log. */
+export interface RunRow extends Omit<RunRecord, "textOnly"> {
+  textOnly: number;
+  state: FoundRun["state"];
+  failure: string | null;
+  lastSeq: number | null;
+  owner: string;
+}
 
-/**
- * Runs and their logs in the database. On a shared one `leaseOwner` is this process: it writes to no
- * run that another has taken over.
- */
-export function runStore(db: Database, leaseOwner?: string): RunStore {
-  const buckets = new Buckets(db, leaseOwner !== undefined);
-  const findOne = async (where: string, args: string[]): Promise<FoundRun | undefined> => {
-    const { rows } = await db.read({ sql: `${SELECT} WHERE ${where} LIMIT 1`, args });
-    return rows[0] && toFound(rows[0]);
-  };
+/** The columns of a `RunRow`. */
+export const RUN_COLUMNS = sql`runs.id, runs.chat_id AS "chatId", runs.owner_id AS "ownerId",
+  runs.prompt_key AS "promptKey", runs.message_id AS "messageId", runs.model, runs.protocol,
+  runs.created_at AS "createdAt", runs.text_only AS "textOnly", runs.state, runs.failure,
+  runs.lease_owner AS owner, ${LAST_SEQ} AS "lastSeq"`;
+
+/** Runs in the database. */
+export function runStore(db: Database, buckets: Buckets): RunStore {
+  const messages = messageStore(db);
   return {
     async begin(beginning) {
       try {
@@ -33,158 +38,56 @@ export function runStore(db: Database, leaseOwner?: string): RunStore {
       }
     },
 
-    async append(groups, endings) {
-      const bucket = await buckets.current();
-      const statements = endings.flatMap((ending) => endStatements(ending, bucket, leaseOwner));
-      if (groups.length > 0) statements.unshift(appendEvents(groups, bucket, leaseOwner));
-      buckets.add(groups.length);
-      if (leaseOwner === undefined) {
-        await db.write(statements);
-        return NONE;
-      }
-      const ids = [...groups.map(({ runId }) => runId), ...endings.map(({ run }) => run.id)];
-      const write = () => db.write([lostStatement(ids, leaseOwner), ...statements]);
-      // Twice is as good as once, and a line that broke may be whole by now.
-      const [lost] = await write().catch((error) => {
-        if (remoteCause(error)?.kind !== "unreachable") throw error;
-        return write();
-      });
-      return new Set(lost?.rows.map((row) => row["value"] as string));
+    async current(ownerId, chatId) {
+      const row = await db.get(sql<CurrentRow>`
+        SELECT chats.leaf_key AS "leafKey", chats.bytes + coalesce(
+            (SELECT sum(octet_length(request)) FROM queue WHERE chat_id = chats.id), 0) AS bytes,
+          (SELECT count(*) FROM queue
+            WHERE owner_id = chats.owner_id AND chat_id = chats.id AND queue.failure IS NULL)
+            AS waiting, queue_held AS "isHeld", ${RUN_COLUMNS}
+        FROM chats LEFT JOIN runs ON runs.chat_id = chats.id AND runs.state = 'running'
+        WHERE chats.id = ${chatId} AND chats.owner_id = ${ownerId}`);
+      if (!row) return undefined;
+      const { leafKey, waiting, bytes, isHeld, ...run } = row;
+      return {
+        leafKey,
+        waiting,
+        bytes,
+        isHeld: isHeld === 1,
+        live: isRun(run) ? toFound(run) : undefined,
+      };
     },
 
-    live: (ownerId, chatId) =>
-      findOne("chat_id = ? AND owner_id = ? AND state = 'running'", [chatId, ownerId]),
-
-    latest: (ownerId, chatId) =>
-      findOne("chat_id = ? AND owner_id = ? ORDER BY created_at DESC, rowid DESC", [
-        chatId,
-        ownerId,
-      ]),
-
-    find: (ownerId, runId) => findOne("id = ? AND owner_id = ?", [runId, ownerId]),
+    async find(ownerId, runId) {
+      const row = await db.get(sql<RunRow>`
+        SELECT ${RUN_COLUMNS} FROM runs WHERE id = ${runId} AND owner_id = ${ownerId}`);
+      return row && toFound(row);
+    },
 
     async answer(run) {
-      const { rows } = await db.read({
-        sql: `SELECT * FROM messages
-              WHERE chat_id = ? AND id = ? AND (parent_key = ? OR key = ?)`,
-        args: [run.chatId, run.messageId, run.promptKey, run.promptKey],
-      });
-      return rows[0] && toMessage(rows[0]);
+      const found = await db.get(selectAnswer(run));
+      return found && (await messages.read(run.chatId, [found.key]))[0];
     },
-
-    async abandoned(owner, time) {
-      const lost = abandonedBy(owner, time);
-      const { rows } = await db.read({
-        sql: `${SELECT} WHERE state = 'running' AND ${lost.sql}`,
-        args: lost.args,
-      });
-      return rows.map(toFound);
-    },
-
-    async takeOver(run, lease, time) {
-      const lost = abandonedBy(lease.owner, time);
-      const [result] = await db.write([{
-        sql: `UPDATE runs SET lease_owner = ?, lease_until = ?
-              WHERE id = ? AND state = 'running' AND ${lost.sql}`,
-        args: [lease.owner, lease.until, run.id, ...lost.args],
-      }]);
-      return result?.rowsAffected === 1;
-    },
-
-    async renew(lease, runIds) {
-      const [result] = await db.write([{
-        sql: `UPDATE runs SET lease_until = ? WHERE lease_owner = ? AND state = 'running'
-              AND id IN (SELECT value FROM json_each(?)) RETURNING id`,
-        args: [lease.until, lease.owner, JSON.stringify(runIds)],
-      }]);
-      return result?.rows.map((row) => row["id"] as string) ?? [];
-    },
-
-    async requestStop(ownerId, runId) {
-      const [result] = await db.write([{
-        sql: `UPDATE runs SET stop_requested = 1
-              WHERE id = ? AND owner_id = ? AND state = 'running'`,
-        args: [runId, ownerId],
-      }]);
-      return result?.rowsAffected === 1;
-    },
-
-    async stopRequests(leaseOwner) {
-      const { rows } = await db.read({
-        sql: "SELECT id FROM runs WHERE state = 'running' AND stop_requested AND lease_owner = ?",
-        args: [leaseOwner],
-      });
-      return rows.map((row) => row["id"] as string);
-    },
-
-    async events(runId, after, limit) {
-      const { rows } = await db.read(selectEvents(runId, after, limit));
-      return rows.flatMap((row) => {
-        const first = row["seq"] as number;
-        const events = JSON.parse(row["data"] as string) as RunEvent[];
-        return events.map((event, index) => ({ seq: first + index, event }));
-      }).filter(({ seq }) => seq > after);
-    },
-
-    expireLogs: (time) => expireEvents(db, time),
-
-    async keyed(chatId, key) {
-      const { rows } = await db.read({
-        sql: "SELECT run_id, hash FROM sends WHERE chat_id = ? AND key = ?",
-        args: [chatId, key],
-      });
-      const row = rows[0];
-      return row && { runId: row["run_id"] as string, hash: row["hash"] as string };
-    },
-
-    async keepKey(keyed, run) {
-      try {
-        await db.write([insertKeyed(keyed, run)]);
-        return true;
-      } catch (error) {
-        if (isUniqueViolation(error)) return false;
-        throw error;
-      }
-    },
-
-    async expireKeys(time) {
-      await db.write([{ sql: "DELETE FROM sends WHERE created_at < ?", args: [time] }]);
-    },
-
-    durable: () => db.durable(),
   };
 }
 
-const SELECT = `SELECT id, chat_id, owner_id, prompt_key, message_id, model, protocol, created_at,
-  text_only, state, failure,
-  ${LAST_SEQ} AS last_seq FROM runs`;
+/** A chat with its live run, or with nulls in place of one. */
+type CurrentRow =
+  & { leafKey: string | null; waiting: number; bytes: number; isHeld: number }
+  & (RunRow | NoRun);
+type NoRun = { [Column in keyof RunRow]: null };
 
-/** A live run is nobody's when its lease has ended; with no time given, when it is another's. */
-function abandonedBy(owner: string, time: number | undefined) {
-  return time === undefined
-    ? { sql: "lease_owner <> ?", args: [owner] }
-    : { sql: "lease_until < ?", args: [time] };
+function isRun(row: RunRow | NoRun): row is RunRow {
+  return row.id !== null;
 }
 
-function failureOf(json: string | null): RunFailure | null {
-  return json === null ? null : JSON.parse(json) as RunFailure;
-}
-
-function toFound(row: Row): FoundRun {
+/** The run of a row. */
+export function toFound({ state, failure, lastSeq, owner, textOnly, ...run }: RunRow): FoundRun {
   return {
-    run: {
-      id: row["id"] as string,
-      chatId: row["chat_id"] as string,
-      ownerId: row["owner_id"] as string,
-      promptKey: row["prompt_key"] as string,
-      messageId: row["message_id"] as string,
-      model: row["model"] as string,
-      protocol: row["protocol"] as string,
-      createdAt: row["created_at"] as number,
-      textOnly: row["text_only"] === 1,
-    },
-    state: row["state"] as FoundRun["state"],
-    failure: failureOf(row["failure"] as string | null),
-    lastSeq: (row["last_seq"] as number | null) ?? 0,
+    run: { ...run, textOnly: textOnly === 1 },
+    state,
+    failure: JSON.parse(failure ?? "null"),
+    lastSeq: lastSeq ?? 0,
+    owner,
   };
 }

@@ -9,20 +9,29 @@ import {
   text,
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
+import type { RunFailure } from "../domain/errors.ts";
+import type { QueuedRequest, RunIdentity } from "../domain/records.ts";
+
+/** The condition of a live run, without a parameter, so that SQLite uses the indexes with it. */
+export const IS_LIVE = sql`state = 'running'`;
 
 /** Conversations. `leaf_key` is the newest message of the active branch. */
 export const chats = sqliteTable("chats", {
   id: text().primaryKey(),
   ownerId: text("owner_id").notNull(),
   title: text().notNull(),
-  /** True once a person chose the title, so that a generated one never replaces it. */
+  /** True once a user chose the title, so that a generated one never replaces it. */
   titled: integer({ mode: "boolean" }).notNull().default(false),
   leafKey: text("leaf_key"),
+  /** True if the next message in its queue does not begin by itself. */
+  queueHeld: integer("queue_held", { mode: "boolean" }).notNull().default(false),
+  /** The size of its messages, kept by triggers of `messages`: see the migration `bounds`. */
+  bytes: integer().notNull().default(0),
   createdAt: integer("created_at").notNull(),
   updatedAt: integer("updated_at").notNull(),
 }, (t) => [index("chats_by_owner").on(t.ownerId, t.updatedAt, t.id)]);
 
-/** Messages in neutral form, a tree by `parent_key`. `key` is ours, `id` is the clients'. */
+/** Messages in neutral form, a tree by `parent_key`. Clients know only `id`. */
 export const messages = sqliteTable(
   "messages",
   {
@@ -38,56 +47,74 @@ export const messages = sqliteTable(
     finishReason: text("finish_reason"),
     usage: text(),
     createdAt: integer("created_at").notNull(),
+    /** With the status `failed`: the `RunFailure` as JSON. */
+    failure: text(),
+    /** The parts that no model sees, each with its place, as JSON; null if there are none. */
+    unseen: text(),
   },
-  (t) => [index("messages_by_id").on(t.chatId, t.id), index("messages_by_parent").on(t.parentKey)],
+  (t) => [
+    index("messages_by_id").on(t.chatId, t.id),
+    index("messages_by_parent").on(t.chatId, t.parentKey),
+  ],
 );
 
-/** The making of one answer. At most one live run a chat: the unique index says so. */
+/** Runs, each of which makes one answer. A unique index allows each chat one live run. */
 export const runs = sqliteTable("runs", {
   id: text().primaryKey(),
   chatId: text("chat_id").notNull().references(() => chats.id, { onDelete: "cascade" }),
   ownerId: text("owner_id").notNull(),
   /** The stored key of the message that it answers. */
   promptKey: text("prompt_key").notNull(),
-  /** The id of the assistant's message that it makes. */
+  /** The id of its answer. */
   messageId: text("message_id").notNull(),
   model: text().notNull(),
-  /** What its client speaks. */
+  /** The protocol of its client. */
   protocol: text().notNull(),
   state: text().$type<"running" | "completed" | "stopped" | "interrupted" | "failed">().notNull(),
-  /** The failure as JSON, where it failed. */
+  /** The failure as JSON, if it failed. */
   failure: text(),
   createdAt: integer("created_at").notNull(),
   endedAt: integer("ended_at"),
-  /** The process that makes it, and until when its word is good. */
+  /** The process that makes it, and the end of its claim. */
   leaseOwner: text("lease_owner").notNull(),
   leaseUntil: integer("lease_until").notNull(),
-  /** True once another process was asked to stop it: the one that makes it looks now and then. */
+  /** True once another process was asked to stop it; its own looks now and then. */
   stopRequested: integer("stop_requested", { mode: "boolean" }).notNull().default(false),
-  /** True where it was asked for text alone, without tools, a schema or thinking. */
+  /** True if the request asked for text alone: no tools, no schema, no thinking. */
   textOnly: integer("text_only", { mode: "boolean" }).notNull().default(false),
   /** 1 while its log is kept, 2 while it is being removed, then 0. */
   logged: integer({ mode: "boolean" }).notNull().default(true),
-  /** The buckets that its log lies in; the last is null while more may come. */
+  /** The first and last bucket of its log; the last is null while more may come. */
   firstBucket: integer("first_bucket").notNull().default(0),
   lastBucket: integer("last_bucket"),
 }, (t) => [
-  uniqueIndex("runs_live").on(t.chatId).where(sql`state = 'running'`),
+  uniqueIndex("runs_live").on(t.chatId).where(IS_LIVE),
   index("runs_by_chat").on(t.chatId, t.createdAt),
-  index("runs_by_lease").on(t.leaseUntil).where(sql`state = 'running'`),
+  index("runs_by_lease").on(t.leaseUntil).where(IS_LIVE),
   index("runs_logged").on(t.endedAt).where(sql`logged`),
 ]);
 
-/** Messages that wait for the chat's live run to end. The run's id is given already. */
+/** The condition of a message that waits, without a parameter for the same reason. */
+export const WAITS = sql`failure IS NULL`;
+
+/** Messages that wait for the chat's live run to end, or could not be begun, with the id of their run. */
 export const queue = sqliteTable("queue", {
   runId: text("run_id").primaryKey(),
   chatId: text("chat_id").notNull().references(() => chats.id, { onDelete: "cascade" }),
   ownerId: text("owner_id").notNull(),
   messageId: text("message_id").notNull(),
   /** The message, the model and the options of the send, as JSON. */
-  request: text().notNull(),
+  request: text({ mode: "json" }).$type<
+    QueuedRequest & Pick<RunIdentity, "model" | "protocol">
+  >().notNull(),
   createdAt: integer("created_at").notNull(),
-}, (t) => [index("queue_by_chat").on(t.chatId, t.createdAt, t.runId)]);
+  /** Why it could not be begun; null while it waits. */
+  failure: text({ mode: "json" }).$type<RunFailure>(),
+}, (t) => [
+  index("queue_by_chat").on(t.chatId, t.createdAt, t.runId),
+  // With its condition's column, or it would be looked up behind the message.
+  index("queue_waiting").on(t.ownerId, t.chatId, t.failure).where(WAITS),
+]);
 
 /** Sends with an `Idempotency-Key`, for a day: a repeat finds its run here. */
 export const sends = sqliteTable("sends", {
@@ -101,7 +128,7 @@ export const sends = sqliteTable("sends", {
 
 /** A run's log: a row holds the events `seq` to `last_seq` as a JSON array. */
 export const events = sqliteTable("events", {
-  /** Rows that were written about the same time. */
+  /** Shared by rows that were written about the same time. */
   bucket: integer().notNull(),
   runId: text("run_id").notNull(),
   seq: integer().notNull(),
@@ -109,18 +136,27 @@ export const events = sqliteTable("events", {
   data: text().notNull(),
 }, (t) => [primaryKey({ columns: [t.bucket, t.runId, t.seq] })]);
 
-/** Files that users gave their chats. */
+/** Files in chats: a row for each chat that a file is in. */
 export const files = sqliteTable("files", {
-  id: text().primaryKey(),
+  id: text().notNull(),
   chatId: text("chat_id").notNull().references(() => chats.id, { onDelete: "cascade" }),
   ownerId: text("owner_id").notNull(),
   mediaType: text("media_type").notNull(),
   filename: text(),
   size: integer().notNull(),
   createdAt: integer("created_at").notNull(),
-  /** Last, so that the other columns are read without it. */
+}, (t) => [
+  primaryKey({ columns: [t.chatId, t.id] }),
+  index("files_by_id").on(t.id),
+  index("files_by_owner").on(t.ownerId, t.id),
+]);
+
+/** The bytes of files in pieces, once for all chats that a file is in. */
+export const filePieces = sqliteTable("file_pieces", {
+  id: text().notNull(),
+  at: integer().notNull(),
   bytes: blob({ mode: "buffer" }).notNull(),
-}, (t) => [index("files_by_chat").on(t.chatId)]);
+}, (t) => [primaryKey({ columns: [t.id, t.at] })]);
 
 /** The ledger: one row for every request to a provider, opened before it and closed after it. */
 export const attempts = sqliteTable("attempts", {
@@ -146,7 +182,7 @@ export const attempts = sqliteTable("attempts", {
 }, (t) => [
   index("attempts_by_chat").on(t.chatId, t.startedAt),
   index("attempts_by_owner").on(t.ownerId, t.startedAt),
-  index("attempts_open").on(t.outcome).where(sql`outcome = 'open'`),
+  index("attempts_open").on(t.runId).where(sql`outcome = 'open'`),
 ]);
 
 /** Tokens of users, as SHA-256 only. */
@@ -156,6 +192,6 @@ export const tokens = sqliteTable("tokens", {
   username: text().notNull(),
   hash: text().notNull().unique(),
   createdAt: integer("created_at").notNull(),
-  /** Null for one that never expires. */
+  /** Null if it never expires. */
   expiresAt: integer("expires_at"),
 });

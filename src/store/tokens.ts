@@ -1,75 +1,54 @@
-import { eq, or } from "drizzle-orm";
+import { and, eq, getTableColumns, gt, isNull, or } from "drizzle-orm";
 import type { Clock, IdGenerator } from "../domain/clock.ts";
+import { sha256 } from "../domain/hash.ts";
 import { type Authenticator, localPrincipal } from "../domain/principal.ts";
-import { hashToken, sameHash } from "../domain/token.ts";
-import type { Database } from "./database.ts";
-import { storageError } from "./failure.ts";
+import { type Database, placeholders } from "./database.ts";
 import { tokens } from "./schema.ts";
 
-/** A token as it is listed: never the secret. */
-export interface TokenRecord {
-  id: string;
-  name: string;
-  username: string;
-  createdAt: number;
-  expiresAt: number | null;
-}
+/** A token without its secret. */
+export type TokenRecord = Omit<typeof tokens.$inferSelect, "hash">;
 
 /** Tokens of local users. */
 export interface TokenStore extends Authenticator {
   /** Stores the token's hash and resolves to its record. */
-  create(
-    token: { secret: string; name: string; username: string; expiresAt: number | null },
-  ): Promise<TokenRecord>;
+  create(token: Omit<TokenRecord, "id" | "createdAt"> & { secret: string }): Promise<TokenRecord>;
+  /** All tokens, the oldest first. */
   list(): Promise<TokenRecord[]>;
-  /** Revokes by id or name; resolves to the number of tokens revoked. */
-  revoke(idOrName: string): Promise<number>;
+  /** Revokes the token with that id; resolves to false if there is none. */
+  revoke(id: string): Promise<boolean>;
 }
 
 /** Tokens in the database, as SHA-256 only. */
 export function tokenStore(db: Database, clock: Clock, ids: IdGenerator): TokenStore {
-  const listed = {
-    id: tokens.id,
-    name: tokens.name,
-    username: tokens.username,
-    createdAt: tokens.createdAt,
-    expiresAt: tokens.expiresAt,
-  };
-  const guard = async <T>(query: PromiseLike<T>): Promise<T> => {
-    try {
-      return await query;
-    } catch (error) {
-      throw storageError(error instanceof Error && error.cause ? error.cause : error);
-    }
-  };
+  const { hash: _, ...columns } = getTableColumns(tokens);
+  const given = placeholders(tokens);
+  const insert = db.orm.insert(tokens).values(given).prepare();
+  const all = db.orm.select(columns).from(tokens).orderBy(tokens.createdAt).prepare();
+  const remove = db.orm.delete(tokens).where(eq(tokens.id, given.id))
+    .returning({ id: tokens.id }).prepare();
+  const isValid = or(isNull(tokens.expiresAt), gt(tokens.expiresAt, given.expiresAt));
+  const find = db.orm.select({ username: tokens.username }).from(tokens)
+    .where(and(eq(tokens.hash, given.hash), isValid)).prepare();
   return {
     async create({ secret, ...token }) {
       const record = { id: ids.uuid(), createdAt: clock.now(), ...token };
-      await guard(db.orm.insert(tokens).values({ ...record, hash: hashToken(secret) }));
+      await db.ask(insert.run({ ...record, hash: sha256(secret) }));
       await db.durable();
       return record;
     },
 
-    list: () => guard(db.orm.select(listed).from(tokens).orderBy(tokens.createdAt)),
+    list: () => db.ask(all.all()),
 
-    async revoke(idOrName) {
-      const match = or(eq(tokens.id, idOrName), eq(tokens.name, idOrName));
-      const result = await guard(db.orm.delete(tokens).where(match));
+    async revoke(id) {
+      const revoked = await db.ask(remove.all({ id }));
       await db.durable();
-      return result.rowsAffected;
+      return revoked.length > 0;
     },
 
     async authenticate(token) {
-      const hash = hashToken(token);
-      const { rows } = await db.read({
-        sql: "SELECT hash, username, expires_at FROM tokens WHERE hash = ?",
-        args: [hash],
-      });
-      const row = rows[0];
-      if (!row || !sameHash(row["hash"] as string, hash)) return undefined;
-      const expiresAt = row["expires_at"] as number | null;
-      if (expiresAt !== null && expiresAt <= clock.now()) return undefined;
-      return localPrincipal(row["username"] as string);
+      // The time that a comparison of hashes takes says nothing about a token.
+      const row = await db.ask(find.get({ hash: sha256(token), expiresAt: clock.now() }));
+      return row && localPrincipal(row.username);
     },
   };
 }

@@ -1,18 +1,18 @@
 import type { LoggedEvent, RunEvent } from "../domain/event.ts";
+import { isJsonObject } from "../domain/json.ts";
 import type { Usage } from "../domain/usage.ts";
-import { dataUrl } from "./data_url.ts";
 import type { WireEncoder } from "./encoder.ts";
 
 /**
- * The AI SDK 4 data stream protocol, version 1: one part a line, `CODE:JSON`. Every `f` of a run has
- * the same `messageId`, there is one `d`, and usage figures are always numbers.
+ * The AI SDK 4 data stream protocol, version 1: one part per line, `CODE:JSON`. Every `f` of a run
+ * has the same `messageId`, there is exactly one `d`, and usage figures are always numbers.
  */
 export const dataStream: WireEncoder = {
   headers: {
     "content-type": "text/plain; charset=utf-8",
     "x-vercel-ai-data-stream": "v1",
   },
-  // The protocol has no comments; empty lines are skipped.
+  // The protocol has no comments, but clients skip empty lines.
   keepAlive: "\n",
   end: "",
   encode: ({ event }: LoggedEvent) => encodeEvent(event),
@@ -20,7 +20,7 @@ export const dataStream: WireEncoder = {
 
 function encodeEvent(event: RunEvent): string {
   switch (event.type) {
-    // An empty piece would open a part that the history does not have.
+    // An empty delta would open a part that is not in the history.
     case "text-delta":
       return event.text === "" ? "" : `0:${JSON.stringify(event.text)}\n`;
     case "reasoning-delta":
@@ -51,7 +51,7 @@ function encodePart(event: RunEvent): string {
     }
     case "reasoning-end": {
       const signature = event.providerMetadata?.["anthropic"]?.["signature"];
-      // A client refuses a signature before any reasoning; an empty one opens the block.
+      // Clients reject a signature without reasoning before it; an empty `g` opens the block.
       return typeof signature === "string" ? line("g", "") + line("j", { signature }) : "";
     }
     case "tool-input-start":
@@ -80,19 +80,23 @@ function encodePart(event: RunEvent): string {
         providerMetadata: event.providerMetadata,
       });
     case "file": {
-      const file = dataUrl(event.url);
-      return file ? line("k", { mimeType: event.mediaType, data: file.base64 }) : "";
+      const data = base64Of(event.url);
+      return data === undefined ? "" : line("k", { mimeType: event.mediaType, data });
     }
     default:
       return "";
   }
 }
 
-/** Arguments as the protocol takes them: always an object. */
-export function toolArgs(input: unknown): object {
-  return typeof input === "object" && input !== null && !Array.isArray(input)
-    ? input
-    : { value: input };
+/** Tool arguments as the protocol requires them: always an object. */
+export function toolArgs(input: unknown): Record<string, unknown> {
+  return isJsonObject(input) ? input : { value: input };
+}
+
+/** The contents of a base64 `data:` URL, in base64; undefined for any other URL. */
+export function base64Of(url: string): string | undefined {
+  const head = /^data:[^,]*;base64,/.exec(url.slice(0, 300))?.[0];
+  return head === undefined ? undefined : url.slice(head.length);
 }
 
 function tokens(usage: Usage) {

@@ -1,13 +1,13 @@
 import type { LoggedEvent } from "../domain/event.ts";
 
-/** A protocol in which a run's events are sent. Pure: the same event always gives the same text. */
+/** A wire protocol for a run's events. Pure: the same event always gives the same text. */
 export interface WireEncoder {
-  /** The headers of a response that carries it. */
+  /** Response headers. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Sent when nothing else was for a while; clients ignore it. */
+  /** Sent after a silence; clients ignore it. */
   readonly keepAlive: string;
   /** Sent after the last event. */
   readonly end: string;
-  /** The event as whole frames; empty where the protocol has no word for it. */
-  encode(event: LoggedEvent): string;
+  /** An event of that run as whole frames; empty if the protocol cannot express it. */
+  encode(event: LoggedEvent, runId: string): string;
 }

@@ -1,63 +1,85 @@
-/** The message of a request, in the form of any AI SDK generation, to the neutral form. */
+/** Decodes the message of a request, from any AI SDK version, into the neutral form. */
 import { z } from "zod";
 import { AppError } from "../domain/errors.ts";
-import type { Json, JsonObject } from "../domain/json.ts";
+import type { JsonObject } from "../domain/json.ts";
 import { isToolPart, type Part } from "../domain/message.ts";
-import { invalidMessage, parseField } from "./invalid.ts";
+import type { RefusedUrls } from "../domain/policies.ts";
+import { isRefusedUrl } from "../net/public_url.ts";
 import { decodeFile, decodePart } from "./parts.ts";
+import { fileNameSchema, fileUrlSchema, mediaTypeSchema } from "./ui_parts.ts";
 import type { SentPart } from "./v4_parts.ts";
+import { isMark, unmarked } from "./unfinished.ts";
+import { invalidMessage, nameSchema, objectSchema, parseField } from "./validate.ts";
 
-/** A message as a client sent it: without an id where the client gave none. */
+/** A message as the client sent it; `id` is undefined if the client gave none. */
 export interface DecodedMessage {
   id: string | undefined;
-  /** An answer that comes back has the results of tools that the client ran. */
+  /** An assistant message brings back an answer with the results of tools the client ran. */
   role: "user" | "assistant";
   parts: Part[];
   metadata: JsonObject;
 }
 
-/** The longest id of a message, in characters. */
-const ID_LENGTH = 200;
-
-const attachmentSchema = z.looseObject({
-  name: z.string().max(1_000).nullish(),
-  contentType: z.string().max(200).nullish(),
-  url: z.string(),
-});
-
+const typeSchema = nameSchema();
 const partSchema = z.custom<SentPart>(
-  (value) => typeof (value as { type?: unknown } | null)?.type === "string",
+  (value) => typeSchema.safeParse((value as { type?: unknown } | null)?.type).success,
   "Expected a part with a type",
 );
 
-const messageSchema = z.object({
-  id: z.string().max(ID_LENGTH, `Expected at most ${ID_LENGTH} characters`).nullish(),
+const kept = "Kept, and returned in the history.";
+
+/** A message as a client sends it. `parts.ts` checks its parts. */
+export const messageSchema = z.object({
+  id: nameSchema().nullish().meta({ description: "By default, a new one." }),
   role: z.enum(["user", "assistant"], 'Expected "user", or "assistant" with tool results'),
-  content: z.string().nullish(),
+  content: z.string().nullish().meta({ description: "The text, unless a part holds it." }),
   parts: z.array(partSchema).max(1_000).nullish(),
-  experimental_attachments: z.array(attachmentSchema).max(100).nullish(),
-  annotations: z.array(z.custom<Json>()).max(1_000).nullish(),
-  metadata: z.record(z.string(), z.custom<Json>()).nullish(),
+  experimental_attachments: z.array(z.looseObject({
+    name: fileNameSchema.nullish(),
+    contentType: mediaTypeSchema.nullish(),
+    url: fileUrlSchema,
+  })).max(100).nullish(),
+  annotations: z.array(z.unknown()).max(1_000).nullish().meta({
+    description: `From AI SDK 4. ${kept}`,
+  }),
+  metadata: objectSchema.nullish().meta({
+    description: `From AI SDK 5 and later. ${kept}`,
+  }),
 });
 
+/** What a message may have. */
+interface SentLimits {
+  /** Characters of text. */
+  chars: number;
+  files: number;
+  refusedUrls: RefusedUrls;
+}
+
 /**
- * Decodes a message: `content` alone, `parts` alone, or both, in which case the parts count.
- * @throws {AppError} `bad_request` with each wrong field; `too_large` for too long a text.
+ * Decodes a message with `content`, `parts` or both, in which case the parts take precedence.
+ * @throws {AppError} `bad_request` listing the invalid fields; `too_large` for too much of anything.
  */
-export function decodeMessage(value: unknown, limits: { chars: number }): DecodedMessage {
+export function decodeMessage(value: unknown, limits: SentLimits): DecodedMessage {
   const message = parseField(messageSchema, value, "message");
   const parts = decodeParts(message);
-  if (message.role === "user") checkUser(parts, limits.chars);
   const { annotations, metadata } = message;
+  if (message.role === "user") {
+    checkUser(parts, limits);
+    checkRest(parts, { metadata, annotations });
+    checkUrls(message, limits.refusedUrls);
+  }
   const id = message.id || undefined;
   if (message.role === "assistant" && id === undefined) {
-    throw invalidMessage([{ field: "message.id", detail: "Expected the id of the answer" }]);
+    throw invalidMessage("message.id", "Expected the id of the answer");
   }
   return {
     id,
     role: message.role,
     parts,
-    metadata: { ...metadata, ...(annotations && { annotations }) },
+    metadata: {
+      ...unmarked(metadata ?? {}),
+      ...(annotations && { annotations: annotations.filter((item) => !isMark(item)) }),
+    } as JsonObject,
   };
 }
 
@@ -67,7 +89,7 @@ function decodeParts(
   { role, content, parts: sent, experimental_attachments }: SentMessage,
 ): Part[] {
   const parts = (sent ?? []).flatMap((part, index) => decodePart(part, `message.parts.${index}`))
-    // An empty text of a user says nothing; an answer may hold one, since clients do.
+    // Drop a user's empty texts, but keep those of an answer, since clients do.
     .filter((part) => role === "assistant" || part.type !== "text" || part.text !== "");
   if (!parts.some(({ type }) => type === "text") && content) {
     parts.unshift({ type: "text", text: content });
@@ -82,25 +104,76 @@ function decodeParts(
   return parts;
 }
 
-function checkUser(parts: Part[], chars: number): void {
+/** Only URLs are refused that a provider would fetch: neither data nor files of this server. */
+function checkUrls({ parts, experimental_attachments }: SentMessage, refused: RefusedUrls): void {
+  const check = (url: unknown, field: string) => {
+    if (typeof url !== "string" || !/^https?:/i.test(url) || !isRefusedUrl(url, refused)) return;
+    throw invalidMessage(field, "Expected a public address: a provider would fetch this one");
+  };
+  parts?.forEach((part, index) => {
+    if (part.type === "file") check("url" in part && part.url, `message.parts.${index}.url`);
+  });
+  experimental_attachments?.forEach(({ url }, index) =>
+    check(url, `message.experimental_attachments.${index}.url`)
+  );
+}
+
+function checkUser(parts: Part[], { chars, files }: SentLimits): void {
   const foreign = parts.findIndex((part) => FOREIGN.has(part.type) || isToolPart(part));
   if (foreign >= 0) {
-    const detail = "Expected a part that a user's message can have";
-    throw invalidMessage([{ field: `message.parts.${foreign}.type`, detail }]);
+    const detail = "Expected a part that a user message can have";
+    throw invalidMessage(`message.parts.${foreign}.type`, detail);
   }
   let length = 0;
   for (const part of parts) if (part.type === "text") length += part.text.length;
   if (length > chars) {
-    throw new AppError("too_large", "The message is too long", {
-      detail: `Expected at most ${chars} characters of text, found ${length}.`,
-      validations: [{ field: "message", detail: `Expected at most ${chars} characters` }],
-    });
+    throw tooLarge("message", `at most ${chars} characters of text, found ${length}`);
+  }
+  if (parts.filter(({ type }) => type === "file").length > files) {
+    throw tooLarge("message.parts", `at most ${files} files`);
   }
   const said = parts.some((part) =>
     part.type === "file" || (part.type === "text" && part.text.trim() !== "")
   );
-  if (!said) throw invalidMessage([{ field: "message", detail: "Expected some text or a file" }]);
+  if (!said) throw invalidMessage("message", "Expected some text or a file");
 }
 
-/** What only answers have. */
+/** The most that a message may have beside texts and files: `data-*` parts, metadata; as JSON. */
+const REST = 256 * 1024;
+
+/** What goes to no model is kept and returned, but no room for files of one's own. */
+function checkRest(parts: Part[], beside: unknown): void {
+  const rest = parts.map((part) => {
+    if (part.type === "text") return { ...part, text: "" };
+    return part.type === "file" && part.url.startsWith("data:") ? { ...part, url: "" } : part;
+  });
+  if (isLarger([rest, beside], REST)) {
+    throw tooLarge("message", `at most ${REST} characters of JSON besides text and files`);
+  }
+}
+
+/** True if a value is larger than that as JSON, nearly. It makes no JSON, which may be large. */
+function isLarger(value: unknown, limit: number): boolean {
+  const open = [value];
+  let size = 0;
+  while (open.length > 0 && size <= limit) {
+    const next = open.pop();
+    size += typeof next === "string" ? next.length : 4;
+    if (typeof next !== "object" || next === null) continue;
+    for (const [name, child] of Object.entries(next)) {
+      size += Array.isArray(next) ? 1 : name.length;
+      open.push(child);
+    }
+  }
+  return size > limit;
+}
+
+function tooLarge(field: string, expected: string): AppError {
+  return new AppError("too_large", "The message is too large", {
+    detail: `Expected ${expected}.`,
+    validations: [{ field, detail: `Expected ${expected}` }],
+  });
+}
+
+/** Part types that only answers have. */
 const FOREIGN: ReadonlySet<string> = new Set(["reasoning", "source-url", "source-document"]);

@@ -1,7 +1,8 @@
-/** Messages as AI SDK 5, 6 and 7 have them: nearly the neutral form itself. */
+/** Messages in the form of AI SDK 5, 6 and 7: nearly the neutral form itself. */
 import type { Json, JsonObject } from "../domain/json.ts";
 import { isUnknownPart, type Message, type Part } from "../domain/message.ts";
 import type { Usage } from "../domain/usage.ts";
+import { unfinished } from "./unfinished.ts";
 
 /** A message in AI SDK 5+'s form. */
 export interface UiMessage {
@@ -11,13 +12,13 @@ export interface UiMessage {
   metadata?: JsonObject;
 }
 
-/** A message as AI SDK 5+'s clients show it. */
+/** Renders a message for AI SDK 5+ clients. */
 export function toUi(message: Message): UiMessage {
   const { usage, model } = message;
   const answer = message.role === "assistant" && usage && model
     ? answerMetadata({ usage, model })
     : {};
-  const metadata = { ...message.metadata, ...answer };
+  const metadata = { ...message.metadata, ...answer, ...unfinished(message) };
   return {
     id: message.id,
     role: message.role,
@@ -26,7 +27,7 @@ export function toUi(message: Message): UiMessage {
   };
 }
 
-/** What an answer's metadata says of its making: in the last frame and in the history alike. */
+/** An answer's usage and model as metadata, the same in the last frame and in the history. */
 export function answerMetadata({ usage, model }: { usage: Usage; model: string }): JsonObject {
   const { inputTokens, outputTokens } = usage;
   return {

@@ -1,10 +1,11 @@
 import type { LoggedEvent, ProviderMetadata, RunEvent } from "../domain/event.ts";
 import type { WireEncoder } from "./encoder.ts";
 import { answerMetadata } from "./ui_message.ts";
+import { unfinished } from "./unfinished.ts";
 
 /**
- * The UI message stream of AI SDK 5, 6 and 7: server-sent events with the event's number as `id`. Only
- * keys that every client from 5.0.93 on takes: the older ones refuse a frame with any other.
+ * The UI message stream of AI SDK 5, 6 and 7: server-sent events whose `id` is `RUN:N`, the run and the
+ * number of the event in it. It uses only keys that every client since 5.0.93 knows: the older ones reject a frame with any other.
  */
 export const uiMessageStream: WireEncoder = {
   headers: {
@@ -13,12 +14,12 @@ export const uiMessageStream: WireEncoder = {
   },
   keepAlive: ": keep-alive\n\n",
   end: "data: [DONE]\n\n",
-  encode({ seq, event }: LoggedEvent): string {
-    return before(event) + `id: ${seq}\ndata: ${frame(event)}\n\n`;
+  encode({ seq, event }: LoggedEvent, runId: string): string {
+    return before(event) + `id: ${runId}:${seq}\ndata: ${frame(event)}\n\n`;
   },
 };
 
-/** `abort` and `error` have no place for metadata: it goes ahead, without a number of its own. */
+/** `abort` and `error` cannot carry metadata, so it precedes them, without a number of its own. */
 function before(event: RunEvent): string {
   const isBare = event.type === "error" || (event.type === "finish" && event.state === "stopped");
   if (!isBare) return "";
@@ -29,15 +30,20 @@ function before(event: RunEvent): string {
 
 type End = Extract<RunEvent, { type: "finish" | "error" }>;
 
-function metadataOf({ usage, messageUsage, model }: End) {
-  return model === undefined ? undefined : answerMetadata({ usage: messageUsage ?? usage, model });
+function metadataOf(end: End) {
+  const { usage, messageUsage, model } = end;
+  if (model === undefined) return undefined;
+  const ended = end.type === "error"
+    ? { status: "failed" as const, failure: end.failure }
+    : { status: end.state };
+  return { ...answerMetadata({ usage: messageUsage ?? usage, model }), ...unfinished(ended) };
 }
 
 function frame(event: RunEvent): string {
   switch (event.type) {
     case "text-delta":
     case "reasoning-delta": {
-      // The hot path: one object less.
+      // The hot path: this saves an object.
       const { type, id, text } = event;
       return `{"type":"${type}","id":${JSON.stringify(id)},"delta":${JSON.stringify(text)}}`;
     }
@@ -62,7 +68,7 @@ function chunk(event: Rest): object {
     case "reasoning-end":
       return event;
     case "finish":
-      // A run that was stopped ends without a reason of its own.
+      // A stopped run has no finish reason.
       if (event.state === "stopped") return { type: "abort" };
       return {
         type: "finish",
@@ -86,7 +92,7 @@ function toolChunk(event: ToolEvent): object {
   const { toolCallId } = event;
   const flags = {
     ...("providerExecuted" in event && { providerExecuted: event.providerExecuted }),
-    // A tool that the request declared is one that the client knows by its type.
+    // The client knows a tool that the request declared by its type.
     ...(!("declared" in event) && { dynamic: true }),
   };
   switch (event.type) {

@@ -1,5 +1,4 @@
-/** Messages as AI SDK 4 and the seed's server have them, from the neutral form. */
-import type { ProviderMetadata } from "../domain/event.ts";
+/** Renders messages in the form of AI SDK 4 and the AgenticChat server. */
 import {
   isToolPart,
   isUnknownPart,
@@ -11,62 +10,13 @@ import {
   toolNameOf,
   type ToolPart,
 } from "../domain/message.ts";
-import { toolArgs } from "./data_stream.ts";
-import { dataUrl } from "./data_url.ts";
-
-/** A message in AI SDK 4's form. */
-export interface V4Message {
-  id: string;
-  role: string;
-  createdAt: string;
-  content: string;
-  parts: V4Part[];
-  annotations?: unknown[];
-  reasoning?: string;
-  toolInvocations?: V4ToolInvocation[];
-  experimental_attachments?: V4Attachment[];
-}
-
-/** A part, with what unknown keys it has; parts of unknown type are shown as they came. */
-export type V4Part =
-  | { type: "text"; text: string }
-  | { type: "step-start" }
-  | { type: "reasoning"; reasoning: string; details: V4ReasoningDetail[] }
-  | { type: "tool-invocation"; toolInvocation: V4ToolInvocation }
-  | { type: "source"; source: V4Source }
-  | { type: "file"; mimeType: string; data: string }
-  | { type: `data-${string}` | `unknown-${string}` };
-
-export interface V4Source {
-  sourceType: "url";
-  id: string;
-  url: string;
-  title?: string;
-  providerMetadata?: ProviderMetadata;
-}
-
-export type V4ReasoningDetail =
-  | { type: "text"; text: string; signature?: string }
-  | { type: "redacted"; data: string };
-
-export interface V4ToolInvocation {
-  state: "partial-call" | "call" | "result";
-  step: number;
-  toolCallId: string;
-  toolName: string;
-  args: unknown;
-  result?: unknown;
-}
-
-export interface V4Attachment {
-  name?: string;
-  contentType?: string;
-  url: string;
-}
+import { base64Of, toolArgs } from "./data_stream.ts";
+import { unfinished } from "./unfinished.ts";
+import type { V4Attachment, V4Message, V4Part, V4Source, V4ToolInvocation } from "./v4_schema.ts";
 
 /**
- * A message as AI SDK 4's clients show it. What has no form there is left out: documents as sources,
- * and files of answers that are not in a `data:` URL.
+ * Renders a message for AI SDK 4 clients. Omits what they cannot represent: source documents, and
+ * files of answers that are not in a `data:` URL.
  */
 export function toV4(message: Message): V4Message {
   const isAnswer = message.role === "assistant";
@@ -81,14 +31,16 @@ export function toV4(message: Message): V4Message {
       : []
   );
   const attachments = message.role === "user" ? renderAttachments(message.parts) : [];
-  const annotations = message.metadata["annotations"];
+  const { run } = unfinished(message);
+  const annotated = message.metadata["annotations"];
+  const annotations = [...Array.isArray(annotated) ? annotated : [], ...run ? [{ run }] : []];
   return {
     id: message.id,
     role: message.role,
     createdAt: new Date(message.createdAt).toISOString(),
     content: messageText(message),
     parts,
-    ...(Array.isArray(annotations) && { annotations }),
+    ...((Array.isArray(annotated) || run) && { annotations }),
     ...(reasoning.length > 0 && { reasoning: reasoning.join("") }),
     ...(invocations.length > 0 && { toolInvocations: invocations }),
     ...(attachments.length > 0 && { experimental_attachments: attachments }),
@@ -101,7 +53,7 @@ function renderParts(message: Message): V4Part[] {
     switch (part.type) {
       case "step-start":
         step++;
-        return [part];
+        return [{ ...part }];
       case "text":
         return part.text === "" ? [] : [{ ...othersOf(part), type: "text", text: part.text }];
       case "reasoning":
@@ -109,9 +61,9 @@ function renderParts(message: Message): V4Part[] {
       case "source-url":
         return [{ ...besideOf(part), type: "source", source: renderSource(part) }];
       case "file": {
-        const file = message.role === "user" ? undefined : dataUrl(part.url);
-        const { mediaType: mimeType } = part;
-        return file ? [{ ...othersOf(part), type: "file", mimeType, data: file.base64 }] : [];
+        const data = message.role === "user" ? undefined : base64Of(part.url);
+        if (data === undefined) return [];
+        return [{ ...othersOf(part), type: "file", mimeType: part.mediaType, data }];
       }
       default:
         if (isUnknownPart(part)) return [part.value as V4Part];
@@ -120,7 +72,7 @@ function renderParts(message: Message): V4Part[] {
   });
 }
 
-/** Keys that AI SDK 4 has no word for, or another. */
+/** Neutral keys: AI SDK 4 lacks them or names them differently. */
 const NEUTRAL: ReadonlySet<string> = new Set([
   ...["type", "text", "state", "providerMetadata", "mediaType", "url", "filename"],
   ...["toolName", "toolCallId", "input", "output", "errorText", "providerExecuted"],
@@ -128,12 +80,12 @@ const NEUTRAL: ReadonlySet<string> = new Set([
   "v4Beside",
 ]);
 
-/** The keys of a part that are no part of the neutral form. */
+/** A part's keys outside the neutral form. */
 function othersOf(part: Part): Record<string, unknown> {
   return Object.fromEntries(Object.entries(part).filter(([key]) => !NEUTRAL.has(key)));
 }
 
-/** What `wire/v4_parts.ts` found beside a call or a source. */
+/** The keys that `wire/v4_parts.ts` found next to a call or a source. */
 interface Beside {
   v4Beside?: object;
 }
@@ -161,8 +113,8 @@ function renderSource(part: SourceUrlPart): V4Source {
 }
 
 /**
- * The protocol has no ids of blocks: the clients make one part of all texts of a step, where the first
- * of them stood, and one of all reasoning.
+ * The protocol has no block ids: clients merge all text of a step into one part, at the place of the
+ * first, and likewise all reasoning.
  */
 function joinBlocks(parts: V4Part[]): V4Part[] {
   const joined: V4Part[] = [];
@@ -184,42 +136,40 @@ function joinBlocks(parts: V4Part[]): V4Part[] {
 }
 
 function renderTool(part: ToolPart, step: number): V4Part {
-  return {
-    ...besideOf(part),
-    type: "tool-invocation",
-    toolInvocation: invocation(part, step),
-  };
-}
-
-function invocation(part: ToolPart, step: number): V4ToolInvocation {
-  const { toolCallId } = part;
   const { result: _, ...others } = othersOf(part);
-  const call = {
+  const toolInvocation = {
     ...others,
     step,
-    toolCallId,
+    toolCallId: part.toolCallId,
     toolName: toolNameOf(part),
-    // A call without arguments is one of no value, not of the value null.
-    args: toolArgs(part.input === undefined ? {} : part.input),
+    args: toolArgs(hasArguments(part) ? part.input : {}),
+    ...stateOf(part),
   };
-  switch (part.state) {
-    case "input-streaming":
-      return { state: "partial-call", ...call };
-    case "output-available":
-      return { state: "result", ...call, result: part.output ?? null };
-    case "output-error": {
-      // Arguments that were no JSON are shown as none, as on the stream.
-      const args = typeof part.input === "string" ? {} : call.args;
-      return { state: "result", ...call, args, result: { error: part.errorText ?? "" } };
-    }
-    case "output-denied":
-      return { state: "result", ...call, result: { error: part.approval?.reason ?? DENIED } };
-    default:
-      return { state: "call", ...call };
-  }
+  return { ...besideOf(part), type: "tool-invocation", toolInvocation };
 }
 
-const DENIED = "The tool call was denied.";
+/** As on the stream, arguments that were not JSON appear as none. */
+function hasArguments({ input, state }: ToolPart): boolean {
+  return input !== undefined && !(state === "output-error" && typeof input === "string");
+}
+
+function stateOf(part: ToolPart): Pick<V4ToolInvocation, "state" | "result"> {
+  switch (part.state) {
+    case "input-streaming":
+      return { state: "partial-call" };
+    case "output-available":
+      return { state: "result", result: part.output ?? null };
+    case "output-error":
+      return { state: "result", result: { error: part.errorText ?? "" } };
+    case "output-denied":
+      return {
+        state: "result",
+        result: { error: part.approval?.reason ?? "The tool call was denied." },
+      };
+    default:
+      return { state: "call" };
+  }
+}
 
 function renderAttachments(parts: Part[]): V4Attachment[] {
   return parts.filter((part) => part.type === "file").map((part) => {

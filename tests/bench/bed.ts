@@ -1,4 +1,5 @@
-/** What the benches measure on: Parley, the scripted provider and a peer, each a process of its own. */
+/** The test bed of the benchmarks: Parley, the scripted provider and a peer, each in its own process. */
+import { V8_FLAGS } from "../../src/build/v8.ts";
 import { TOKENS } from "../kit/parley.ts";
 import { type OnDeltas, readStream } from "./reader.ts";
 
@@ -10,7 +11,7 @@ export interface Subject {
   pid: number;
 }
 
-/** How many deltas a model sends, and how fast; the scripted provider's plan. */
+/** The scripted provider's plan: how many deltas a model sends, and how fast. */
 export interface Plan {
   deltas: number;
   delayMs?: number;
@@ -18,21 +19,22 @@ export interface Plan {
   size?: number;
 }
 
-/** The processes, ended when the bench is. */
+/** The processes, which end with the benchmark. */
 export interface Bed extends AsyncDisposable {
   parley: Subject;
   provider: Subject;
-  /** Makes a chat and gives its id. */
+  dataDir: string;
+  /** Creates a chat and returns its id. */
   newChat(body?: object): Promise<string>;
-  /** Sends to Parley what the provider answers by that plan; resolves to how many deltas came. */
-  ask(chat: string, plan: Plan, onDeltas?: OnDeltas): Promise<number>;
-  /** Asks the provider through an app that only passes its stream on. */
+  /** Sends Parley a message that the provider answers by the plan; resolves to the number of deltas. */
+  ask(chat: string, plan: Plan, onDeltas?: OnDeltas, model?: string): Promise<number>;
+  /** Asks the provider through an app that only forwards its stream. */
   askPeer(plan: Plan, onDeltas?: OnDeltas): Promise<number>;
-  /** Asks the provider itself: the limit. */
-  askDirectly(plan: Plan, onDeltas?: OnDeltas): Promise<number>;
+  /** Asks the provider directly, with a history before the plan: the upper limit. */
+  askDirectly(plan: Plan, onDeltas?: OnDeltas, history?: object[]): Promise<number>;
 }
 
-/** Starts them. With `log: false` Parley keeps no log, for what the log costs. */
+/** Starts the processes. With `log: false` Parley keeps no log, to measure the cost of the log. */
 export async function makeBed(options: { log?: boolean } = {}): Promise<Bed> {
   const provider = await start(["tests/kit/provider/main.ts", "--port", "0"], {});
   const peer = await start(["tests/bench/peer.ts", provider.url], {});
@@ -41,6 +43,7 @@ export async function makeBed(options: { log?: boolean } = {}): Promise<Bed> {
     PARLEY_AI_PROVIDER_0_TYPE: "openai-compatible",
     PARLEY_AI_PROVIDER_0_BASE_URL: `${provider.url}/v1`,
     PARLEY_AI_PROVIDER_0_MODELS: "scripted",
+    PARLEY_AI_PROVIDER_1_TYPE: "demo",
     BENCH_LOG: options.log === false ? "off" : "on",
   });
   const headers = { "coder-session-token": TOKENS.alice, "content-type": "application/json" };
@@ -48,20 +51,21 @@ export async function makeBed(options: { log?: boolean } = {}): Promise<Bed> {
   return {
     parley,
     provider,
+    dataDir,
     async newChat(body = { title: "Bench" }) {
       const made = await fetch(chats, { method: "POST", headers, body: JSON.stringify(body) });
       return (await made.json()).id;
     },
-    ask: (chat, plan, onDeltas) =>
+    ask: (chat, plan, onDeltas, model = "scripted") =>
       readStream(`${chats}/${chat}/messages`, {
         headers,
         body: {
           message: { role: "user", content: JSON.stringify(plan) },
-          model: "scripted",
+          model,
         },
       }, onDeltas),
     askPeer: (plan, onDeltas) => askProvider(peer.url, plan, onDeltas),
-    askDirectly: (plan, onDeltas) => askProvider(provider.url, plan, onDeltas),
+    askDirectly: (plan, onDeltas, history) => askProvider(provider.url, plan, onDeltas, history),
     async [Symbol.asyncDispose]() {
       await parley.end();
       await peer.end();
@@ -71,21 +75,26 @@ export async function makeBed(options: { log?: boolean } = {}): Promise<Bed> {
   };
 }
 
-function askProvider(url: string, plan: Plan, onDeltas?: OnDeltas): Promise<number> {
+function askProvider(
+  url: string,
+  plan: Plan,
+  onDeltas?: OnDeltas,
+  history: object[] = [],
+): Promise<number> {
   return readStream(`${url}/v1/chat/completions`, {
     headers: { "content-type": "application/json" },
     body: {
       model: "scripted",
       stream: true,
       stream_options: { include_usage: true },
-      messages: [{ role: "user", content: JSON.stringify(plan) }],
+      messages: [...history, { role: "user", content: JSON.stringify(plan) }],
     },
   }, onDeltas);
 }
 
 async function start(args: string[], env: Record<string, string>) {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", ...args],
+    args: ["run", "-A", V8_FLAGS, ...args],
     cwd: ROOT,
     env: { ...env, PARLEY_LOG_LEVEL: "warn" },
     stdout: "piped",

@@ -1,12 +1,16 @@
-/** What it costs to put events on the wire, and what ten readers of a run cost against one. */
+/** The cost of encoding events, and of ten readers of a run compared with one. */
 import { setImmediate } from "node:timers";
 import type { RunEvent } from "../../src/domain/event.ts";
+import { Turns } from "../../src/domain/turns.ts";
 import { runStream } from "../../src/http/stream.ts";
-import { LiveRun } from "../../src/runs/live_run.ts";
+import { RunStream } from "../../src/runs/run_stream.ts";
 import { dataStream } from "../../src/wire/data_stream.ts";
 import type { WireEncoder } from "../../src/wire/encoder.ts";
 import { uiMessageStream } from "../../src/wire/ui_message_stream.ts";
 import { quantile, say } from "./measure.ts";
+
+/** The id of the encoded run. */
+const RUN_ID = "3b66fb66-86ac-47c6-95aa-9ae31d233603";
 
 const ENCODERS = { "data stream": dataStream, "UI message stream": uiMessageStream } as const;
 
@@ -18,15 +22,15 @@ const USAGE = {
   estimated: false,
 };
 
-/** Both: the encoders alone, then runs with readers. */
+/** Measures both: the encoders alone, then runs with readers. */
 export async function encode(): Promise<void> {
   costOfEvents();
   await costOfReaders();
 }
 
-/** Microseconds an event, in an answer as models make them: nearly all of it pieces of text. */
+/** Microseconds per event in a typical answer: nearly all of it text deltas. */
 function costOfEvents(): void {
-  say("encode, µs an event (target 3)", "", "p50", "p95");
+  say("encode, µs per event (target 3)", "", "p50", "p95");
   const pieces = deltas(5_000);
   for (const [name, encoder] of Object.entries(ENCODERS)) {
     for (const [kind, events] of [["pieces of text", pieces], ["all kinds", eachKind()]] as const) {
@@ -40,7 +44,7 @@ function timeOf(encoder: WireEncoder, events: readonly RunEvent[]): number {
   const begun = performance.now();
   let characters = 0;
   for (let seq = 0; seq < events.length; seq++) {
-    characters += encoder.encode({ seq, event: events[seq]! }).length;
+    characters += encoder.encode({ seq, event: events[seq]! }, RUN_ID).length;
   }
   const spent = performance.now() - begun;
   if (characters === 0) throw new Error("nothing was encoded");
@@ -48,12 +52,12 @@ function timeOf(encoder: WireEncoder, events: readonly RunEvent[]): number {
 }
 
 /**
- * Groups as the log publishes them, one a turn, to one reader and to ten: what is encoded, and, beside
- * it, what handing it to so many streams takes in all.
+ * Publishes groups as the log does, one per turn, to one reader and to ten. Measures the encoding, and
+ * separately the total cost of delivering to that many streams.
  */
 async function costOfReaders(): Promise<void> {
   say(
-    "readers of a run, µs an event",
+    "readers of a run, µs per event",
     "group",
     "1 reader",
     "10 readers",
@@ -79,7 +83,7 @@ async function costOfReaders(): Promise<void> {
   }
 }
 
-/** Microseconds an event. */
+/** Microseconds per event. */
 interface Cost {
   encoding: number;
   all: number;
@@ -96,21 +100,27 @@ async function costOfRun(encoder: WireEncoder, group: number, readers: number): 
     protocol: "data",
     createdAt: 0,
   };
-  const run = new LiveRun(identity, () => Promise.reject(new Error("a reader fell behind")), {
-    state: "running",
+  const run = new RunStream(identity, () => Promise.reject(new Error("a reader fell behind")), {
+    closed: false,
     head: 0,
   });
   let encoding = 0;
   const timed: WireEncoder = {
     ...encoder,
-    encode(event) {
+    encode(event, runId) {
       const begun = performance.now();
-      const frame = encoder.encode(event);
+      const frame = encoder.encode(event, runId);
       encoding += performance.now() - begun;
       return frame;
     },
   };
-  const options = { encoder: timed, after: 0, keepAliveMs: 60_000, onClose: () => {} };
+  const options = {
+    encoder: timed,
+    after: 0,
+    keepAliveMs: 60_000,
+    onClose: () => {},
+    turns: new Turns(),
+  };
   const reading = Array.from({ length: readers }, () => drain(runStream(run, options)));
   const events = Array.from({ length: groups }, () => deltas(group));
   const begun = performance.now();
@@ -138,7 +148,7 @@ function deltas(count: number): RunEvent[] {
   );
 }
 
-/** One of each, as a step with a tool has them. */
+/** One event of each kind, as in a step with a tool. */
 function eachKind(): RunEvent[] {
   const call = { toolCallId: "call_1", toolName: "look" };
   const signed = { providerMetadata: { anthropic: { signature: "x".repeat(300) } } };
@@ -161,7 +171,7 @@ function eachKind(): RunEvent[] {
   ];
 }
 
-/** The results of so many rounds, after as many that are not counted. */
+/** The results of that many rounds, after as many for warm-up. */
 function rounds(count: number, run: () => number): number[] {
   for (let n = 0; n < count; n++) run();
   return Array.from({ length: count }, run);

@@ -6,8 +6,8 @@ import type { OnDeltas } from "./reader.ts";
 const ROUNDS = 200;
 
 /**
- * How much later the first token of a chat's first message comes than from the provider itself, and
- * through an app that does nothing but pass it on, all asked in turn in one run.
+ * Compares the time to the first token of a chat's first message: through Parley, from the provider
+ * directly, and through an app that only forwards it, in turn within one run.
  */
 export async function firstToken(): Promise<void> {
   await using bed = await makeBed();
@@ -26,7 +26,7 @@ export async function firstToken(): Promise<void> {
     direct.push(theirs);
   }
   say("first token, ms", "", "p50", "p99");
-  say("provider asked directly", "", quantile(direct, 0.5), quantile(direct, 0.99));
+  say("provider directly", "", quantile(direct, 0.5), quantile(direct, 0.99));
   say("through a bare Hono app", "", quantile(piped, 0.5), quantile(piped, 0.99));
   say("through Parley", "", quantile(through, 0.5), quantile(through, 0.99));
   say(
@@ -37,7 +37,7 @@ export async function firstToken(): Promise<void> {
   );
 }
 
-/** Milliseconds to the first delta of what `ask` gives. */
+/** Milliseconds until the first delta from `ask`. */
 export async function timeToFirst(
   ask: (onDeltas: OnDeltas) => Promise<unknown>,
 ): Promise<number> {

@@ -24,7 +24,7 @@ export async function lists(): Promise<void> {
   say("Parley (target 2,000)", "", count / 4);
 }
 
-/** Memory of open streams: a thousand of them, each of its own chat, waiting for a slow model. */
+/** The memory of a thousand open streams, each in its own chat, waiting for a slow model. */
 export async function memory(): Promise<void> {
   await using bed = await makeBed();
   await bed.ask(await bed.newChat(), { deltas: 10 });
@@ -32,7 +32,7 @@ export async function memory(): Promise<void> {
   for (let n = 0; n < 1_000; n++) {
     const chat = await bed.newChat();
     await new Promise<void>((resolve) => {
-      // The bench ends before these streams do, and Parley with it.
+      // The benchmark, and Parley with it, ends before these streams do.
       bed.ask(chat, { deltas: 2, delayMs: 60_000 }, () => resolve()).catch(() => {});
     });
   }

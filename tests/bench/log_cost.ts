@@ -1,4 +1,4 @@
-/** What the durable log costs: the same load on a Parley that keeps it and on one that does not. */
+/** The cost of the durable log: the same load on Parley with the log on and off. */
 import { type Bed, makeBed, type Plan } from "./bed.ts";
 import { timeToFirst } from "./first_token.ts";
 import { cpuSeconds, quantile, say } from "./measure.ts";
@@ -6,23 +6,23 @@ import { cpuSeconds, quantile, say } from "./measure.ts";
 /** First tokens of each kind. */
 const ROUNDS = 200;
 
-/** How many runs are live: half of what a machine that carries the load beside can do, and that. */
+/** Numbers of live runs: half of what the machine can do while it also runs the load, and all of it. */
 const STREAMS = [100, 200];
 
-/** Each stream has 50 deltas a second. */
+/** Each stream has 50 deltas per second. */
 const EVERY_MS = 20;
 const PLAN: Plan = { deltas: 300, delayMs: EVERY_MS };
 
-/** Between two starts, so that what is measured is runs that are live and not runs that begin. */
+/** Between two starts, so that the benchmark measures live runs, not starting ones. */
 const STAGGER_MS = 10;
 
-/** How long all of them are watched, in milliseconds. */
+/** How long to watch all of them, in milliseconds. */
 const WINDOW_MS = 3_000;
 
-/** How often each kind is measured; the best of each figure counts, since noise only adds. */
+/** How often to measure each kind; the best figure counts, since noise only adds. */
 const TIMES = 5;
 
-/** Measures both kinds in turn. */
+/** Measures both kinds alternately. */
 export async function logCost(): Promise<void> {
   await using off = await makeBed({ log: false });
   await using on = await makeBed({ log: true });
@@ -52,7 +52,7 @@ async function firstTokens(off: Bed, on: Bed): Promise<void> {
   }
 }
 
-/** What a window of steady load gave. */
+/** The result of a window of steady load. */
 interface Window {
   cpu: number;
   p50: number;
@@ -60,7 +60,7 @@ interface Window {
 }
 
 async function liveRuns(streams: number, off: Bed, on: Bed): Promise<void> {
-  // What is not compiled yet would be measured too.
+  // Warm up, so as not to measure compilation.
   for (const bed of [off, on]) await watch(bed, streams);
   const best = new Map<Bed, Window>();
   for (let time = 0; time < TIMES; time++) {
@@ -89,7 +89,7 @@ function better(one: Window, other: Window): Window {
   };
 }
 
-/** Starts the streams one after the other and watches a while when all are live. */
+/** Starts the streams one by one and watches for a while once all are live. */
 async function watch(bed: Bed, streams: number): Promise<Window> {
   const chats = await Promise.all(Array.from({ length: streams }, () => bed.newChat()));
   const deltas: { number: number; at: number }[][] = [];
@@ -112,7 +112,7 @@ async function watch(bed: Bed, streams: number): Promise<Window> {
   return { cpu: used, p50: quantile(late, 0.5), p99: quantile(late, 0.99) };
 }
 
-/** By how much each delta of a stream is later than the earliest of them says it should be. */
+/** How late each delta of a stream is, relative to the earliest one. */
 function lateness(seen: { number: number; at: number }[]): number[] {
   const starts = seen.map(({ number, at }) => at - number * EVERY_MS);
   const start = Math.min(...starts);

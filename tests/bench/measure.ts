@@ -1,12 +1,12 @@
-/** How benches measure and say what they measured. */
+/** Measuring and reporting for the benchmarks. */
 
-/** The value below which a share `p` of the sorted values lies. */
+/** The value below which a fraction `p` of the values lies. */
 export function quantile(values: number[], p: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))] ?? NaN;
 }
 
-/** CPU seconds of a process so far, user and system. */
+/** CPU seconds a process has used, user and system. */
 export async function cpuSeconds(pid: number): Promise<number> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

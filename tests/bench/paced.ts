@@ -4,14 +4,14 @@ import type { OnDeltas } from "./reader.ts";
 
 const PLAN: Plan = { deltas: 100, delayMs: 20 };
 
-/** What paced streams of 50 deltas a second suffer: lateness of each delta, time and CPU of all. */
+/** Paced streams of 50 deltas per second: the lateness of each delta, and the total time and CPU. */
 export async function paced(): Promise<void> {
   say("paced 50/s, 2 s", "streams", "late p50 ms", "late p99 ms", "total s", "CPU s");
   for (const streams of [50, 200]) {
     await using bed = await makeBed();
-    // What is not compiled yet would be measured too.
+    // Warm up, so as not to measure compilation.
     await run(bed, streams, false);
-    report("provider asked directly", streams, await run(bed, streams, true));
+    report("provider directly", streams, await run(bed, streams, true));
     report("through Parley", streams, await run(bed, streams, false));
   }
 }

@@ -1,4 +1,4 @@
-/** What the least of servers does on the same runtime: `peer.ts PROVIDER` passes streams on. */
+/** The baseline, a minimal server on the same runtime: `peer.ts PROVIDER` forwards streams. */
 import { Hono } from "hono";
 
 const [provider] = Deno.args;

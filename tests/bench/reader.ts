@@ -1,14 +1,14 @@
-/** Reads streams over bare sockets: `fetch` would cost the bench as much as Parley spends itself. */
+/** Reads streams over raw sockets: `fetch` would cost the benchmark as much as Parley itself. */
 
-/** What ends a chunked body. */
+/** The end of a chunked body. */
 const LAST_CHUNK = /(^|\n)0\r\n\r\n$/;
 
-/** Text deltas that one read brought, and when. */
+/** Called with the number of text deltas in one read, and its time. */
 export type OnDeltas = (count: number, at: number) => void;
 
 /**
- * Sends a request and reads its answer to the end; resolves to how many deltas that had.
- * @throws {Error} where it is not answered with 200.
+ * Sends a request and reads the response to the end; resolves to the number of deltas.
+ * @throws {Error} if the status is not 200.
  */
 export async function readStream(
   url: string,
@@ -26,7 +26,9 @@ export async function readStream(
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ];
   await connection.write(new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n`));
-  await connection.write(bytes);
+  for (let sent = 0; sent < bytes.length;) {
+    sent += await connection.write(bytes.subarray(sent));
+  }
   const buffer = new Uint8Array(64 * 1024);
   const text = new TextDecoder("latin1");
   let rest = "";
@@ -48,7 +50,7 @@ export async function readStream(
   }
 }
 
-/** Counts the lines `0:…` of the data stream, or those with content of chat completions. */
+/** Counts the `0:…` lines of a data stream, or the content lines of chat completions. */
 function countDeltas(lines: string): number {
   return lines.match(/^0:|^data: .*"content":"[^"]/gm)?.length ?? 0;
 }

@@ -1,11 +1,12 @@
 /**
- * The benches: `deno task bench` for all, `deno task bench first-token throughput` for some. Each sets
- * Parley beside the provider asked directly, in one run: compare within a run, not between runs.
+ * The benchmarks: `deno task bench` runs all, `deno task bench first-token throughput` some. Each
+ * compares Parley with direct requests to the provider: compare figures only within one run.
  */
 import { encode } from "./encode.ts";
 import { firstToken } from "./first_token.ts";
 import { lists, memory } from "./lists.ts";
 import { logCost } from "./log_cost.ts";
+import { longChat } from "./long_chat.ts";
 import { paced } from "./paced.ts";
 import { throughput } from "./throughput.ts";
 
@@ -17,6 +18,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   lists,
   memory,
   encode,
+  "long-chat": longChat,
 };
 
 const names = Deno.args.length > 0 ? Deno.args : Object.keys(BENCHES);

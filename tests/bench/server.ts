@@ -1,4 +1,6 @@
-/** A Parley for a bench: `server.ts DATA_DIR`; `BENCH_LOG=off` keeps no log of runs. */
+/** Parley for a benchmark: `server.ts DATA_DIR`; with `BENCH_LOG=off` it keeps no log of runs. */
+import { LineWriter } from "../../src/observe/lines.ts";
+import { replacing } from "../kit/stores.ts";
 import { createApp } from "../../src/app.ts";
 import { readConfig } from "../../src/config/config.ts";
 import { TOKENS } from "../kit/parley.ts";
@@ -10,16 +12,22 @@ const config = readConfig({
     PARLEY_TOKENS: `alice=${TOKENS.alice}`,
     PARLEY_LIMIT_STREAMS_PER_USER: "10000",
     PARLEY_LIMIT_STREAMS: "10000",
+    PARLEY_LIMIT_RUNS_PER_USER: "10000",
+    PARLEY_LIMIT_RUNS: "10000",
   },
   readFile: Deno.readTextFileSync,
 });
+const lines = new LineWriter(Deno.stderr, String);
 const parley = await createApp(config, new URL("../../migrations", import.meta.url).pathname, {
+  demoPaceMs: 0,
+  write: (line) => lines.write(line),
   ...(Deno.env.get("BENCH_LOG") === "off" && {
-    runStore: (store) => ({
-      ...store,
-      append: (_, endings) =>
-        endings.length > 0 ? store.append([], endings) : Promise.resolve(new Set()),
-    }),
+    stores: replacing(({ events }) => ({
+      events: {
+        append: (_, endings) =>
+          endings.length > 0 ? events.append([], endings) : Promise.resolve(new Set()),
+      },
+    })),
   }),
 });
 const server = Deno.serve({

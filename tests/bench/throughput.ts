@@ -1,7 +1,7 @@
 import { type Bed, makeBed, type Plan } from "./bed.ts";
 import { cpuSeconds, say } from "./measure.ts";
 
-/** Chunks a second, and CPU a chunk, through Parley and from the provider itself. */
+/** Chunks per second and CPU per chunk, through Parley and directly from the provider. */
 export async function throughput(): Promise<void> {
   say("throughput", "streams", "chunks/s", "CPU us/chunk");
   for (const streams of [1, 32]) {
@@ -10,7 +10,7 @@ export async function throughput(): Promise<void> {
     await load(bed, Math.min(streams, 4), { ...plan, deltas: 2_000 }, false);
     const direct = await load(bed, streams, plan, true);
     const through = await load(bed, streams, plan, false);
-    say("provider asked directly", String(streams), direct.perSecond);
+    say("provider directly", String(streams), direct.perSecond);
     say("through Parley (target 45,000; 22)", String(streams), through.perSecond, through.cpu);
   }
 }

@@ -63,6 +63,9 @@ for (const { model, asked, goesOn } of CASES) {
     const history = await (await fetch(`${second.url}${chats}/messages`, { headers })).json();
     const text = goesOn ? "one two three four" : "one two ";
     assertEquals(history.map(({ content }: { content: string }) => content), ["Count", text]);
+    const mark = { status: "interrupted", reason: "interrupted", retryable: true };
+    const message = "Parley ended while it made this answer.";
+    assertEquals(history[1].annotations, goesOn ? undefined : [{ run: { ...mark, message } }]);
     assertStringIncludes(whole, goesOn ? '0:"three"' : 'd:{"finishReason":"other"');
     assertEquals(provider.requests.length, goesOn ? 2 : 1);
     if (goesOn) {

@@ -30,8 +30,8 @@ const PAGE = 4_096;
 
 /**
  * Watches the syncs of one database, and knows what of its log was synced: by a `syncData` that has
- * resolved, as of its beginning; and by SQLite, which syncs the log before a checkpoint moves it, the
- * database after that, and the log's new header at its restart.
+ * resolved, as of its beginning. Nothing else syncs the log: a checkpoint waits for one of these before it
+ * moves the log. What it moved counts as synced: `checkpoints_test.ts` is about that.
  */
 export class Disk implements Disposable {
   /** Called at the start of each sync. */
@@ -42,7 +42,6 @@ export class Disk implements Disposable {
   #seen: Wal = { bytes: new Uint8Array(), salt: "", generation: 0, end: 0 };
   /** What the log's file held before this generation. */
   #older = new Uint8Array();
-  #checkpointed: number | undefined;
 
   /** With `slowness`, every sync takes longer, as it does on a disk that is busy. */
   constructor(readonly dataDir: string, private readonly slowness: () => Promise<void>) {
@@ -98,12 +97,6 @@ export class Disk implements Disposable {
     if (salt !== last.salt) this.#older = last.bytes.slice();
     const generation = salt === last.salt ? last.generation : last.generation + 1;
     this.#seen = { bytes, salt, generation, end: endOf(bytes, salt) };
-    const { mtime } = Deno.statSync(this.#database);
-    if (this.#checkpointed !== mtime?.getTime() && salt === last.salt) {
-      // A checkpoint without a restart yet: it synced the log and put all of it into the database.
-      this.#onSynced(generation, this.#seen.end);
-    }
-    this.#checkpointed = mtime?.getTime();
     return this.#seen;
   }
 }

@@ -68,7 +68,8 @@ export async function run(program: string, ...args: string[]): Promise<void> {
   }
 }
 
-function fillDisk({ pid, dataDir }: ParleyProcess): Promise<() => Promise<void>> {
+/** Fills the disk of the data folder; the result frees it again. */
+export function fillDisk({ pid, dataDir }: ParleyProcess): Promise<() => Promise<void>> {
   // The disk is mounted for that process alone.
   const path = `/proc/${pid}/root${dataDir}/filler`;
   using file = Deno.openSync(path, { write: true, create: true });

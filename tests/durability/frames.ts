@@ -17,7 +17,7 @@ export class Frames {
     let length = 0;
     for (const [index, event] of events.entries()) {
       if (event.seq !== index + 1) throw new Error(`event ${event.seq} stands at ${index + 1}`);
-      const frame = dataStream.encode(event);
+      const frame = dataStream.encode(event, "run");
       text += frame;
       length += encoder.encode(frame).length;
       this.#ends.push(length);

@@ -1,8 +1,8 @@
 /** P4 and P12 where the storage fails for a moment only: a log has no gap, and its end is stored once. */
 import { assertEquals } from "@std/assert";
 import { AppError } from "../../src/domain/errors.ts";
-import type { RunStore } from "../../src/domain/ports.ts";
 import type { TestServer } from "../kit/parley.ts";
+import { replacing } from "../kit/stores.ts";
 import { gate } from "../kit/provider/provider.ts";
 import { startScripted } from "../kit/scripted.ts";
 import { Frames } from "./frames.ts";
@@ -49,20 +49,27 @@ for (const durability of ["before", "after"]) {
     const failing = Promise.withResolvers<void>();
     const fail = gate();
     let isFailing = false;
-    const runStore = (store: RunStore): RunStore => ({
-      ...store,
-      async append(groups, endings) {
-        if (!isFailing) return await store.append(groups, endings);
-        isFailing = false;
-        failing.resolve();
-        // As over a line: the answer takes its time, and more events come meanwhile.
-        await fail.opened;
-        throw failed();
+    let isTriedAgain = false;
+    const stores = replacing(({ events }) => ({
+      events: {
+        async append(groups, endings) {
+          if (isTriedAgain) {
+            isTriedAgain = false;
+            throw failed();
+          }
+          if (!isFailing) return await events.append(groups, endings);
+          isFailing = false;
+          isTriedAgain = true;
+          failing.resolve();
+          // As over a line: the answer takes its time, and more events come meanwhile.
+          await fail.opened;
+          throw failed();
+        },
       },
-    });
+    }));
     const after = gate();
     await using scripted = await startScripted({
-      runStore,
+      stores,
       env: { PARLEY_DURABILITY: durability },
       script: {
         steps: [
@@ -93,22 +100,25 @@ for (const durability of ["before", "after"]) {
 
 Deno.test("an ending that is stored and could not be synced is not stored again", async () => {
   let unsynced: "none" | "now" | "one" = "none";
-  const runStore = (store: RunStore): RunStore => ({
-    ...store,
-    async append(groups, endings) {
-      if (endings.length > 0 && unsynced === "none") unsynced = "now";
-      return await store.append(groups, endings);
+  const stores = replacing(({ events, disk }) => ({
+    events: {
+      async append(groups, endings) {
+        if (endings.length > 0 && unsynced === "none") unsynced = "now";
+        return await events.append(groups, endings);
+      },
     },
-    async durable() {
-      await store.durable();
-      if (unsynced !== "now") return;
-      unsynced = "one";
-      throw failed();
+    disk: {
+      async durable() {
+        await disk.durable();
+        if (unsynced !== "now") return;
+        unsynced = "one";
+        throw failed();
+      },
     },
-  });
+  }));
   const sent = gate();
   const script = { steps: [{ text: "one" }, { wait: sent }] };
-  await using scripted = await startScripted({ runStore, script });
+  await using scripted = await startScripted({ stores, script });
   const { server } = scripted;
   const chat = await scripted.chat();
   const witness = new Witness(await scripted.send(chat, "Hello"));

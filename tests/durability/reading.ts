@@ -13,8 +13,7 @@ export interface Joining {
   /** The event behind which it goes on. */
   after: number;
   by: "after" | "last-event-id";
-  /** The run's id; without it the chat's live run. */
-  run?: string | undefined;
+  run: string;
 }
 
 /** Joins a run. A status of 204 says that there is nothing more. */
@@ -22,12 +21,9 @@ export async function join(
   server: Pick<TestServer, "ask">,
   { chat, after, by, run }: Joining,
 ): Promise<Response> {
-  const query = new URLSearchParams({
-    ...(run !== undefined && { run }),
-    ...(by === "after" && { after: String(after) }),
-  });
-  const response = await server.ask("GET", `/api/v2/chats/${chat}/stream?${query}`, {
-    headers: by === "after" ? {} : { "last-event-id": String(after) },
+  const query = by === "after" ? `?run=${run}&after=${after}` : "";
+  const response = await server.ask("GET", `/api/v2/chats/${chat}/stream${query}`, {
+    headers: by === "after" ? {} : { "last-event-id": `${run}:${after}` },
     // A stream that never ends must fail a test, not hold it.
     signal: AbortSignal.timeout(PATIENCE),
   });

@@ -34,6 +34,8 @@ export function randomContent(random: Random, model: Model, count: number): Cont
     steps.push(contentOf(kind, `${number}${random.pick(WORDS)}`, random));
     if (kind === "signature" || kind === "file" || kind === "source") kind = "text";
   }
+  // Thoughts alone are a failed answer.
+  if (!steps.some((step) => "text" in step)) steps.push(contentOf("text", "said", random));
   return steps;
 }
 

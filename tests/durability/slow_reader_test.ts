@@ -1,7 +1,7 @@
 /** P2 and P4 for clients that take their time: a run waits for nobody, and nobody misses a byte. */
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
-import type { RunStore } from "../../src/domain/ports.ts";
 import { FakeClock } from "../kit/clock.ts";
+import { replacing } from "../kit/stores.ts";
 import { gate, type Step } from "../kit/provider/provider.ts";
 import { type Scripted, startScripted } from "../kit/scripted.ts";
 import { TOKENS } from "../kit/parley.ts";
@@ -56,20 +56,21 @@ Deno.test("who reads nothing holds up nothing and gets all of it afterwards", as
 
 /** Counts the reads of logs, and fails them when they go round in circles. */
 function countReads(reads: { count: number }) {
-  return (store: RunStore): RunStore => ({
-    ...store,
-    events(...args) {
-      if (++reads.count > TOO_MANY) throw new Error("the log is read again and again");
-      return store.events(...args);
+  return replacing(({ events }) => ({
+    events: {
+      read(...args) {
+        if (++reads.count > TOO_MANY) throw new Error("the log is read again and again");
+        return events.read(...args);
+      },
     },
-  });
+  }));
 }
 
 Deno.test("who reads a run of a chat that was deleted meanwhile is told, and holds up nobody", async () => {
   const reads = { count: 0 };
   await using scripted = await startScripted({
     script: { steps: LONG },
-    runStore: countReads(reads),
+    stores: countReads(reads),
   });
   const chat = await scripted.chat();
   const quick = new Witness(await scripted.send(chat, "Hello"));
@@ -86,7 +87,7 @@ Deno.test("who reads a run of which the log has expired is told, and holds up no
   await using scripted = await startScripted({
     clock,
     script: { steps: LONG },
-    runStore: countReads(reads),
+    stores: countReads(reads),
   });
   const chat = await scripted.chat();
   const quick = new Witness(await scripted.send(chat, "Hello"));
@@ -94,7 +95,10 @@ Deno.test("who reads a run of which the log has expired is told, and holds up no
   await quick.over;
   await clock.sleeping(60_000);
   clock.advance(11 * 60_000);
+  // A log is removed in steps with pauses in between.
+  const steps = setInterval(() => clock.advance(20), 5);
   await clock.sleeping(60_000);
+  clearInterval(steps);
   await assertGone(unread, reads);
 });
 

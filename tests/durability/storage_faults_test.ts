@@ -1,6 +1,6 @@
 /** P12 and P3 where the storage fails under live runs: a typed end, and nothing lost for good. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type Client, clientOf } from "../e2e/client.ts";
+import { type Client, clientOf, eventually } from "../e2e/client.ts";
 import { type ParleyProcess, spawnParley } from "../kit/process.ts";
 import { gate, type ScriptedProvider, startProvider } from "../kit/provider/provider.ts";
 import { MODELS, providerEnv } from "../kit/scripted.ts";
@@ -57,12 +57,23 @@ async function assertTypedEnds(talks: Talk[], server: ParleyProcess, reason: Reg
     assertMatch(parts.at(-2)?.value, /could not store the answer/);
     assertEquals(saidBy(parts).end, "error");
   }
-  const lines = server.stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
   for (const { witness } of talks) {
-    const line = lines.find(({ run, level }) => run === witness.runId && level === "error");
-    assertEquals(line?.message, "a run's log cannot be stored");
-    assertMatch(line?.reason, reason);
+    // The log is written beside the answers, so its lines may come after them.
+    const line = await eventually("the log says why", () => {
+      return Promise.resolve(
+        linesOf(server).find((line) => (
+          line["run"] === witness.runId && line["level"] === "error"
+        )),
+      );
+    });
+    assertEquals(line["message"], "a run's log cannot be stored");
+    assertMatch(String(line["reason"]), reason);
   }
+}
+
+/** The whole lines of the log so far. */
+function linesOf({ stderr }: ParleyProcess): Record<string, unknown>[] {
+  return stderr.split("\n").slice(0, -1).map((line) => JSON.parse(line));
 }
 
 /** Sends a message that waits until the chat is free, so that its answer says that it is. */
@@ -70,7 +81,7 @@ async function sendNext(client: Client, chat: string): Promise<Witness> {
   const message = { role: "user", content: "And now?" };
   const body = { message, model: MODELS.compatible, busy: "queue" };
   const response = await client.ask("POST", `/api/v2/chats/${chat}/messages`, body);
-  assertEquals(response.status, 200);
+  assertEquals(response.status, 200, response.status === 200 ? "" : await response.text());
   const witness = new Witness(response);
   assertEquals(await witness.over, "ended");
   assertEquals(saidBy(witness.parts).end, "stop");

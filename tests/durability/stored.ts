@@ -1,10 +1,13 @@
 /** What is in a data folder, read beside the server that uses it. */
 import { assertEquals } from "@std/assert";
 import type { LoggedEvent } from "../../src/domain/event.ts";
-import type { StoredMessage } from "../../src/domain/ports.ts";
+import type { StoredMessage } from "../../src/domain/records.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
-import { toMessage } from "../../src/store/messages.ts";
-import { runStore } from "../../src/store/runs.ts";
+import { Buckets } from "../../src/store/buckets.ts";
+import { eventStore } from "../../src/store/events.ts";
+import { messageStore } from "../../src/store/messages.ts";
+import { statement } from "../../src/store/statement.ts";
+import { readLog } from "../../src/runs/run_log.ts";
 
 const MIGRATIONS = new URL("../../migrations", import.meta.url).pathname;
 
@@ -23,26 +26,34 @@ export class Stored implements AsyncDisposable {
     );
   }
 
-  /** Fails where SQLite finds its file damaged. */
+  /** Fails if SQLite finds its file damaged. */
   async checkIntegrity(): Promise<void> {
-    const { rows } = await this.db.read("PRAGMA integrity_check");
-    assertEquals(rows.map((row) => row["integrity_check"] as string), ["ok"]);
+    const rows = await this.db.all(
+      statement<{ integrity_check: string }>("PRAGMA integrity_check"),
+    );
+    assertEquals(rows, [{ integrity_check: "ok" }]);
   }
 
   /** All messages of all chats and branches, by their ids. */
   async messages(): Promise<Map<string, ListedMessage[]>> {
-    const { rows } = await this.db.read("SELECT * FROM messages ORDER BY rowid");
-    const listed = rows.map((row) => ({ ...toMessage(row), chatId: row["chat_id"] as string }));
+    const rows = await this.db.all(statement<{ chatId: string; key: string }>(
+      'SELECT chat_id AS "chatId", key FROM messages ORDER BY rowid',
+    ));
+    const listed: ListedMessage[] = [];
+    const store = messageStore(this.db);
+    for (const { chatId, key } of rows) {
+      const [message] = await store.read(chatId, [key]);
+      listed.push({ ...message!, chatId });
+    }
     return Map.groupBy(listed, ({ id }) => id);
   }
 
   /** Where a run stands. */
   async stateOf(runId: string): Promise<string | undefined> {
-    const { rows } = await this.db.read({
-      sql: "SELECT state FROM runs WHERE id = ?",
-      args: [runId],
-    });
-    return rows[0]?.["state"] as string | undefined;
+    const run = await this.db.get(
+      statement<{ state: string }>("SELECT state FROM runs WHERE id = ?", [runId]),
+    );
+    return run?.state;
   }
 
   /** How many runs answer a message. */
@@ -57,21 +68,23 @@ export class Stored implements AsyncDisposable {
 
   /** The kinds of the attempts that nobody has closed; with `time`, of those that began before it. */
   async openAttempts(time = Number.MAX_SAFE_INTEGER): Promise<string[]> {
-    const { rows } = await this.db.read({
-      sql: "SELECT kind FROM attempts WHERE outcome = 'open' AND started_at < ?",
-      args: [time],
-    });
-    return rows.map((row) => row["kind"] as string);
+    const rows = await this.db.all(statement<{ kind: string }>(
+      "SELECT kind FROM attempts WHERE outcome = 'open' AND started_at < ?",
+      [time],
+    ));
+    return rows.map(({ kind }) => kind);
   }
 
   /** The whole log of a run. */
   log(runId: string): Promise<LoggedEvent[]> {
-    return runStore(this.db).events(runId, 0, 1_000_000);
+    return readLog(runId, eventStore(this.db, "", new Buckets(this.db, { shared: false })));
   }
 
   async #count(what: string, args: string[] = []): Promise<number> {
-    const { rows } = await this.db.read({ sql: `SELECT count(*) AS n FROM ${what}`, args });
-    return rows[0]!["n"] as number;
+    const row = await this.db.get(
+      statement<{ n: number }>(`SELECT count(*) AS n FROM ${what}`, args),
+    );
+    return row!.n;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
 /** Clients that keep every byte which they got. */
 import { assert, assertEquals } from "@std/assert";
 import { messageText, type ToolPart } from "../../src/domain/message.ts";
-import type { StoredMessage } from "../../src/domain/ports.ts";
+import type { StoredMessage } from "../../src/domain/records.ts";
 import { toolArgs } from "../../src/wire/data_stream.ts";
 import { partsOf, type StreamPart } from "../kit/data_stream.ts";
 

@@ -172,7 +172,7 @@ Deno.test("a Coder session is believed for 60 seconds", async () => {
   let ahead = 0;
   await using server = await startParley({
     env: { PARLEY_CODER_URL: coder.url },
-    clock: { ...systemClock, now: () => systemClock.now() + ahead },
+    clock: { ...systemClock, elapsed: () => systemClock.elapsed() + ahead },
   });
   const ask = async () => {
     assertEquals(await statusOf(meAs(server.url, "dave-session")), 200);

@@ -88,23 +88,42 @@ Deno.test({
     }),
 });
 
-for (const options of ["ro", "noexec"]) {
+for (const options of ["ro", "noexec", "size=2m"]) {
   Deno.test({
-    name: `a TMPDIR that is mounted ${options} is told in one line by the binary`,
+    name: `with a TMPDIR that is mounted ${options} the binary unpacks into its data folder`,
     // The source unpacks nothing.
     ignore: !CAN_MOUNT || !Deno.env.get("PARLEY_BIN"),
     fn: () =>
-      withDataDir(async (dataDir) => {
-        const folder = `${dataDir}/tmp`;
-        await Deno.mkdir(folder);
-        const command = withMount({ folder, options });
-        const env = { TMPDIR: folder };
-        assertMatch(await refusal(dataDir, { command, env }), /set TMPDIR to one that/);
-        const version = await runParley({ args: ["--version"], command, env });
-        assertEquals(version.code, 0, "what needs no database works");
+      withDataDir(async (folder) => {
+        for (const name of ["tmp", "data"]) await Deno.mkdir(`${folder}/${name}`);
+        const command = withMount({ folder: `${folder}/tmp`, options });
+        const env = { ...TOKENS, TMPDIR: `${folder}/tmp` };
+        const unpacked = () =>
+          [...Deno.readDirSync(`${folder}/data`)].filter(({ name }) => name.endsWith(".node"));
+        for (let start = 0; start < 2; start++) {
+          await using server = await spawnParley({ dataDir: `${folder}/data`, command, env });
+          const alice = clientOf(server.url, "alice-secret");
+          assertEquals(await statusOf(alice.ask("GET", "/api/v2/chats")), 200);
+          server.signal("SIGTERM");
+          assertEquals(await server.exit, 0);
+        }
+        assertEquals(unpacked().length, 1);
       }),
   });
 }
+
+Deno.test({
+  name: "without any folder to unpack into, the binary says so in one line",
+  ignore: !CAN_MOUNT || !Deno.env.get("PARLEY_BIN"),
+  fn: () =>
+    withDataDir(async (folder) => {
+      const command = withMount({ folder, options: "noexec" });
+      const env = { TMPDIR: folder };
+      assertMatch(await refusal(folder, { command, env }), /set TMPDIR to a folder that/);
+      const version = await runParley({ args: ["--version"], command, env });
+      assertEquals(version.code, 0, "what needs no database works");
+    }),
+});
 
 /** Takes all the room that is left, as seen by that process; the result gives it back. */
 function fillDisk(pid: number, folder: string): () => void {

@@ -24,6 +24,14 @@ export function withMount(mount: Mount): string[] {
   return inNamespace(mount, parleyCommand());
 }
 
+/** Parley's command where only /mnt/data and /mnt/tmp, both in memory, can be written. */
+export function withReadOnlyRoot(): string[] {
+  const script = `set -e
+mount -t tmpfs none /mnt; mkdir -m 700 /mnt/data /mnt/tmp; mount -o remount,bind,ro /
+exec "$@"`;
+  return [...UNSHARE, "bash", "-c", script, "bash", ...parleyCommand()];
+}
+
 function inNamespace({ folder, options }: Mount, command: string[]): string[] {
   return [...UNSHARE, "bash", "-c", SCRIPT, "bash", options, folder, ...command];
 }

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { cleanEnv, parleyCommand, spawnParley } from "../kit/process.ts";
 import { clientOf, eventually, statusOf } from "./client.ts";
+import { CAN_MOUNT, withReadOnlyRoot } from "./mounts.ts";
 import { type Block, blocksOf, README, tableBelow } from "./readme.ts";
 import { settingsRows } from "./settings_table.ts";
 
@@ -21,9 +22,11 @@ const STAND_INS = {
   "--user daemon-reload" | "--user enable --now parley") test -f ~/.config/systemd/user/parley.service ;;
   *) echo "systemctl $*?" >&2; exit 1 ;;
 esac`,
+  loginctl: `test "$*" = enable-linger`,
   docker: `case "$*" in
   "build --tag parley .") test -f Dockerfile ;;
-  "run --detach --publish "*" parley") ;;
+  "run --detach --restart unless-stopped --stop-timeout 40 --read-only --tmpfs /tmp:exec "*" parley")
+    test -f parley.env ;;
   *) echo "docker $*?" >&2; exit 1 ;;
 esac`,
 };
@@ -202,12 +205,12 @@ Deno.test("every other command runs, in the order of the README", async (t) => {
     assertEquals(printed.match(/(?<!200 )OK/g)?.length, 3);
   });
   await t.step("the configuration that it shows is in force", () => {
-    assertStringIncludes(printed, '"baseUrl": "http://127.0.0.1:11434/v1"');
-    assertMatch(printed, /"name": "local"[^}]*"qwen3",\s*"llama3.2"/);
+    assertStringIncludes(printed, '"base_url": "http://127.0.0.1:11434/v1"');
+    assertMatch(printed, /"name": "local"[^}]*\["qwen3","llama3.2"\]/);
   });
   await t.step("tokens are made and revoked, and the chat is gone", async () => {
     assertMatch(printed, /^parley_[\w-]{43}$/m);
-    assertStringIncludes(printed, "Revoked 1.");
+    assertStringIncludes(printed, 'Revoked the token "laptop" of alice.');
     const token = (await Deno.readTextFile(`${server.dataDir}/token`)).trim();
     const left = await (await clientOf(server.url, token).ask("GET", "/api/v2/chats")).json();
     assertEquals(left.map(({ title }: { title: string }) => title), ["Another chat"]);
@@ -223,27 +226,39 @@ Deno.test("the script of the Coder template starts Parley, which asks the deploy
   const [, script] = /<<-EOT\n([\s\S]*)^ *EOT$/m.exec(blockOf("hcl").text) ?? [];
   assert(script);
   const accessUrl = `http://127.0.0.1:${coder.addr.port}`;
-  const env = { ...home.env, PARLEY_LISTEN: "127.0.0.1:0" };
-  const pid = await bash(
-    `${script.replace("${data.coder_workspace.me.access_url}", accessUrl)}\necho $!`,
-    { ...home, env },
-  );
+  // As `coder_env` sets it.
+  const env = {
+    ...home.env,
+    PARLEY_LISTEN: "127.0.0.1:0",
+    ANTHROPIC_API_KEY: "sk-of-the-template",
+  };
+  const started = script.replace("${data.coder_workspace.me.access_url}", accessUrl)
+    .replace("sleep 5", "sleep 0.1");
+  // In its own process group, so that all of it can be ended.
+  const pid = await bash(`set -m\n${started}\necho $!`, { ...home, env });
+  const kill = (...args: string[]) => new Deno.Command("pkill", { args }).output();
   try {
-    const url = await eventually("Parley listens", async () => {
-      const log = await Deno.readTextFile(`${home.home}/.local/share/parley/log`);
-      return /Parley listens on (\S+)\n/.exec(log)?.[1];
-    });
-    const me = await clientOf(url, "carol-session").ask("GET", "/api/v2/users/me");
-    assertEquals((await me.json()).username, "carol");
+    const log = () => Deno.readTextFile(`${home.home}/.local/share/parley/log`);
+    for (let start = 0; start < 2; start++) {
+      const url = await eventually(
+        "Parley listens",
+        async () => [...(await log()).matchAll(/Parley listens on (\S+)\n/g)][start]?.[1],
+      );
+      const me = await clientOf(url, "carol-session").ask("GET", "/api/v2/users/me");
+      assertEquals((await me.json()).username, "carol");
+      // Parley itself, not the loop that starts it.
+      await kill("-KILL", "-P", pid.trim());
+    }
   } finally {
-    await new Deno.Command("kill", { args: ["-KILL", pid.trim()], stderr: "null" }).output();
+    await new Deno.Command("kill", { args: ["-KILL", "--", `-${pid.trim()}`], stderr: "null" })
+      .output();
     await coder.shutdown();
   }
 });
 
 Deno.test("the settings of the container are good, and its token is", async () => {
   const [, pairs] = /^ENV (.*)$/m.exec(blockOf("dockerfile").text) ?? [];
-  const [, token] = /--env (PARLEY_TOKENS=\S+)/.exec(readme) ?? [];
+  const [, token] = /echo (PARLEY_TOKENS=\S+) > parley\.env/.exec(readme) ?? [];
   assert(pairs && token);
   const env = Object.fromEntries([...pairs.split(" "), token].map((pair) => pair.split(/=(.*)/)));
   assertEquals(env.PARLEY_LISTEN, "0.0.0.0:4320");
@@ -251,6 +266,36 @@ Deno.test("the settings of the container are good, and its token is", async () =
   await using server = await spawnParley({ env, args: ["--listen", "0.0.0.0:0"] });
   const alice = clientOf(server.url, "a-secret-of-alice");
   assertEquals(await statusOf(alice.ask("GET", "/api/v2/users/me")), 200);
+});
+
+Deno.test({
+  name: "the container needs nothing but its data and /tmp to be written",
+  ignore: !CAN_MOUNT,
+  fn: async () => {
+    await using server = await spawnParley({
+      command: withReadOnlyRoot(),
+      env: {
+        PARLEY_DATA: "/mnt/data",
+        TMPDIR: "/mnt/tmp",
+        PARLEY_TOKENS: "alice=a-secret-of-alice",
+      },
+      args: ["--data", "/mnt/data"],
+    });
+    const alice = clientOf(server.url, "a-secret-of-alice");
+    const chat = await alice.newChat({ title: "A chat" });
+    await (await alice.send(chat, "Hello")).text();
+    assertEquals((await alice.history(chat)).length, 2);
+  },
+});
+
+Deno.test({
+  name: "terraform finds the template well-formed",
+  ignore: !await Deno.stat("/usr/local/bin/terraform").catch(() => undefined),
+  fn: async () => {
+    await using home = await makeHome();
+    await Deno.writeTextFile(`${home.home}/main.tf`, blockOf("hcl").text);
+    assertEquals(await bash("terraform fmt -check -diff main.tf", home), "");
+  },
 });
 
 Deno.test({

@@ -2,11 +2,12 @@ import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from 
 import { newSecret } from "../../src/domain/token.ts";
 import { FakeClock } from "../kit/clock.ts";
 import { startParley, TOKENS } from "../kit/parley.ts";
+import { request } from "../kit/request.ts";
 
 Deno.test("a token is taken from the header, as bearer, and from the cookie", async () => {
   await using server = await startParley();
   const me = async (headers: Record<string, string>) => {
-    const response = await server.ask("GET", "/api/v2/users/me", { token: null, headers });
+    const response = await request(server, "GET", "/api/v2/users/me", { token: null, headers });
     return [response.status, (await response.json()).username];
   };
   assertEquals(await me({ "coder-session-token": TOKENS.alice }), [200, "alice"]);
@@ -21,12 +22,12 @@ Deno.test("the cookie may change things from the server's own pages and allowed 
   const cookie = `coder_session_token=${TOKENS.alice}`;
   for (const origin of [server.url, "https://app.example.com"]) {
     const headers = { cookie, origin };
-    const made = await server.ask("POST", "/api/v2/chats", { token: null, headers });
+    const made = await request(server, "POST", "/api/v2/chats", { token: null, headers });
     assertEquals(made.status, 201);
     await made.body?.cancel();
   }
   const headers = { cookie, origin: "https://app.example.com.evil.example" };
-  const refused = await server.ask("POST", "/api/v2/chats", { token: null, headers });
+  const refused = await request(server, "POST", "/api/v2/chats", { token: null, headers });
   assertEquals(refused.status, 403);
   await refused.body?.cancel();
 });
@@ -36,7 +37,7 @@ Deno.test("CORS: allowed origins, and no others", async () => {
     env: { PARLEY_CORS_ORIGINS: "https://app.example.com" },
   });
   const preflight = (origin: string) =>
-    server.ask("OPTIONS", "/api/v2/chats", {
+    request(server, "OPTIONS", "/api/v2/chats", {
       token: null,
       headers: {
         origin,
@@ -60,7 +61,7 @@ Deno.test("stored tokens: only their hash is kept, and they expire and are revok
   const expiresAt = clock.now() + 1_000;
   const { id } = await tokens.create({ secret, name: "t", username: "carol", expiresAt });
   const status = async () => {
-    const response = await server.ask("GET", "/api/v2/users/me", { token: secret });
+    const response = await request(server, "GET", "/api/v2/users/me", { token: secret });
     await response.body?.cancel();
     return response.status;
   };
@@ -68,12 +69,14 @@ Deno.test("stored tokens: only their hash is kept, and they expire and are revok
   clock.advance(1_000);
   assertEquals(await status(), 401);
   const lasting = newSecret();
-  await tokens.create({ secret: lasting, name: "lasting", username: "carol", expiresAt: null });
+  const made = { secret: lasting, name: "lasting", username: "carol", expiresAt: null };
+  const { id: lastingId } = await tokens.create(made);
   assertEquals((await tokens.list()).map(({ name }) => name), ["t", "lasting"]);
-  assertEquals(await tokens.revoke("lasting"), 1);
-  assertEquals(await tokens.revoke(id), 1);
-  assertEquals(await tokens.revoke(id), 0);
-  const revoked = await server.ask("GET", "/api/v2/users/me", { token: lasting });
+  assertEquals(await tokens.revoke("lasting"), false);
+  assertEquals(await tokens.revoke(lastingId), true);
+  assertEquals(await tokens.revoke(id), true);
+  assertEquals(await tokens.revoke(id), false);
+  const revoked = await request(server, "GET", "/api/v2/users/me", { token: lasting });
   assertEquals(revoked.status, 401);
   await revoked.body?.cancel();
   for (const file of ["parley.db", "parley.db-wal"]) {
@@ -86,7 +89,7 @@ Deno.test("stored tokens: only their hash is kept, and they expire and are revok
 
 Deno.test("every response has a request id, and the log has one line for it", async () => {
   await using server = await startParley();
-  const own = await server.ask("GET", "/api/v2/chats?limit=1", {
+  const own = await request(server, "GET", "/api/v2/chats?limit=1", {
     headers: { "x-request-id": "my-request.1" },
   });
   await own.body?.cancel();
@@ -100,7 +103,9 @@ Deno.test("every response has a request id, and the log has one line for it", as
     [line.message, line.method, line.path, line.status, line.user],
     ["request", "GET", "/api/v2/chats", 200, "alice"],
   );
-  const forged = await server.ask("GET", "/healthz", { headers: { "x-request-id": "a b\u00e9" } });
+  const forged = await request(server, "GET", "/healthz", {
+    headers: { "x-request-id": "a b\u00e9" },
+  });
   assertMatch(forged.headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/);
   await forged.body?.cancel();
 });

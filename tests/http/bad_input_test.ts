@@ -1,6 +1,8 @@
 /** Requests that must be refused: with the status, in Coder's shape, and nothing stored. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { type AskOptions, startParley, type TestServer } from "../kit/parley.ts";
+import type { AskOptions } from "../kit/ask.ts";
+import { startParley, type TestServer } from "../kit/parley.ts";
+import { request } from "../kit/request.ts";
 
 interface Scenario {
   name: string;
@@ -126,6 +128,27 @@ const SCENARIOS: Scenario[] = [
     status: 405,
     header: ["allow", "DELETE, GET, HEAD, OPTIONS, PATCH"],
   },
+  ...["DELETE", "PATCH", "POST"].map((method) => ({
+    name: `${method} on the watch, which is no chat`,
+    method,
+    path: "/api/v2/chats/watch",
+    status: 405,
+    header: ["allow", "GET, HEAD, OPTIONS"] as [string, string],
+  })),
+  {
+    name: "DELETE on a queue's continuation, which is no run",
+    method: "DELETE",
+    path: `${CHAT}/queue/continue`,
+    status: 405,
+    header: ["allow", "OPTIONS, POST"],
+  },
+  {
+    name: "POST on a queued message",
+    method: "POST",
+    path: `${CHAT}/queue/00000000-0000-4000-8000-000000000000`,
+    status: 405,
+    header: ["allow", "DELETE, OPTIONS"],
+  },
   { name: "DELETE on messages", method: "DELETE", path: MESSAGES, status: 405 },
   { name: "POST on models", method: "POST", path: "/api/v2/deployment/llms", status: 405 },
   { name: "POST on health", method: "POST", path: "/healthz", status: 405 },
@@ -176,6 +199,11 @@ const SCENARIOS: Scenario[] = [
     ["a text as message", { message: "Hello", model: "demo" }, '"field":"message"'],
     ["no model", { message: hello }, '"field":"model"'],
     ["an empty model", { message: hello, model: "" }, '"field":"model"'],
+    ["a tool with a bad name", {
+      message: hello,
+      model: "demo",
+      tools: [{ name: "good" }, { name: "not good" }],
+    }, '"field":"tools.1.name"'],
     ["thinking as a text", { message: hello, model: "demo", thinking: "yes" }, "thinking"],
   ] as const).map(([name, body, has]): Scenario => ({
     name,
@@ -223,6 +251,8 @@ const SCENARIOS: Scenario[] = [
     }, "message.parts.1.type"],
     ["a text part without text", { role: "user", parts: [{ type: "text" }] }, "message"],
     ["an id that is none", { id: 7, role: "user", content: "Hello" }, "message.id"],
+    ["a NUL in the id", { id: "a\u0000b", role: "user", content: "Hello" }, "message.id"],
+    ["half a pair in the id", { id: "\ud800", role: "user", content: "Hello" }, "message.id"],
     ["an id too long", { id: "x".repeat(201), role: "user", content: "Hello" }, "message.id"],
     ["an attachment without URL", {
       role: "user",
@@ -291,10 +321,10 @@ Deno.test("bad input", async (t) => {
     await t.step(scenario.name, () => play(scenario, server, { chat, other }));
   }
   await t.step("nothing was stored", async () => {
-    const chats = await (await server.ask("GET", "/api/v2/chats")).json();
+    const chats = await (await request(server, "GET", "/api/v2/chats")).json();
     assertEquals(chats.map(({ id }: { id: string }) => id), [chat]);
-    assertEquals(await (await server.ask("GET", `/api/v2/chats/${chat}/messages`)).json(), []);
-    const others = await server.ask("GET", `/api/v2/chats/${other}`, { token: "bob-secret" });
+    assertEquals(await (await request(server, "GET", `/api/v2/chats/${chat}/messages`)).json(), []);
+    const others = await request(server, "GET", `/api/v2/chats/${other}`, { token: "bob-secret" });
     assertEquals((await others.json()).title, "New Chat");
   });
   await t.step("no failure of ours, no secret in the log", () => {
@@ -310,7 +340,7 @@ async function play(
   ids: { chat: string; other: string },
 ): Promise<void> {
   const real = path.replace(":chat", ids.chat).replace(":other", ids.other);
-  const response = await server.ask(method, real, options);
+  const response = await request(server, method, real, options);
   const text = await response.text();
   assertEquals(response.status, status, text);
   assertEquals(response.headers.get("content-type"), "application/json");
@@ -348,23 +378,23 @@ Deno.test("good input of unusual shape is taken", async (t) => {
   for (const [name, message, text] of cases) {
     await t.step(name, async () => {
       const chat = await server.newChat();
-      const response = await server.ask("POST", `/api/v2/chats/${chat}/messages`, {
+      const response = await request(server, "POST", `/api/v2/chats/${chat}/messages`, {
         body: { message, model: "demo" },
       });
       assertEquals(response.status, 200);
       await response.text();
-      const history = await (await server.ask("GET", `/api/v2/chats/${chat}/messages`)).json();
+      const history = await (await request(server, "GET", `/api/v2/chats/${chat}/messages`)).json();
       assertEquals(history[0].content, text);
       assert(history[0].id.length > 0);
     });
   }
   await t.step("duplicate keys: the last counts", async () => {
     const chat = await server.newChat();
-    const response = await server.ask("POST", `/api/v2/chats/${chat}/messages`, {
+    const response = await request(server, "POST", `/api/v2/chats/${chat}/messages`, {
       body: '{"model":"none","model":"demo","message":{"role":"user","content":"a","content":"b"}}',
     });
     await response.text();
-    const history = await (await server.ask("GET", `/api/v2/chats/${chat}/messages`)).json();
+    const history = await (await request(server, "GET", `/api/v2/chats/${chat}/messages`)).json();
     assertEquals(history[0].content, "b");
   });
 });

@@ -1,54 +1,60 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { Stores } from "../../src/domain/ports.ts";
 import { partsOf, StreamReader, textOf } from "../kit/data_stream.ts";
 import { lastUserText } from "../kit/provider/provider.ts";
 import { startParley } from "../kit/parley.ts";
+import { request } from "../kit/request.ts";
 import { MODELS, startScripted } from "../kit/scripted.ts";
 
 Deno.test("a chat is made, read, named, listed and deleted", async () => {
   await using server = await startParley();
-  const made = await server.ask("POST", "/api/v2/chats");
+  const made = await request(server, "POST", "/api/v2/chats");
   assertEquals(made.status, 201);
   const chat = await made.json();
   assertEquals(Object.keys(chat), ["id", "created_at", "updated_at", "title"]);
   assertEquals(chat.title, "New Chat");
   assertEquals(made.headers.get("location"), `/api/v2/chats/${chat.id}`);
   const path = `/api/v2/chats/${chat.id}`;
-  assertEquals(await (await server.ask("GET", path)).json(), chat);
+  assertEquals(await (await request(server, "GET", path)).json(), chat);
   assertEquals(
-    await (await server.ask("GET", path.toUpperCase().replace("API/V2/CHATS", "api/v2/chats")))
+    await (await request(server, "GET", path.toUpperCase().replace("API/V2/CHATS", "api/v2/chats")))
       .json(),
     chat,
   );
 
-  const named = await server.ask("PATCH", path, { body: { title: "  Fruit  " } });
+  const named = await request(server, "PATCH", path, { body: { title: "  Fruit  " } });
   assertEquals((await named.json()).title, "Fruit");
-  const titled = await server.ask("POST", "/api/v2/chats", { body: { title: "Mine" } });
+  const titled = await request(server, "POST", "/api/v2/chats", { body: { title: "Mine" } });
   assertEquals((await titled.json()).title, "Mine");
 
-  const deleted = await server.ask("DELETE", path);
+  const deleted = await request(server, "DELETE", path);
   assertEquals([deleted.status, await deleted.text()], [204, ""]);
-  const gone = await server.ask("GET", path);
+  const gone = await request(server, "GET", path);
   assertEquals(gone.status, 404);
   await gone.body?.cancel();
-  const head = await server.ask("HEAD", "/api/v2/chats");
+  const head = await request(server, "HEAD", "/api/v2/chats");
   assertEquals([head.status, await head.text()], [200, ""]);
 });
 
 Deno.test("lists go page by page, the newest first, and miss nothing", async () => {
   let now = Date.parse("2026-11-23T09:00:00Z");
   // Two chats a millisecond: the order must hold among equals.
-  const clock = { now: () => Math.floor(now), sleep: () => new Promise<void>(() => {}) };
+  const clock = {
+    now: () => Math.floor(now),
+    elapsed: () => now,
+    sleep: () => new Promise<void>(() => {}),
+  };
   await using server = await startParley({ clock });
   const made: string[] = [];
   for (let n = 0; n < 23; n++) {
     made.unshift(await server.newChat());
     now += 0.5;
   }
-  const all = await (await server.ask("GET", "/api/v2/chats")).json();
+  const all = await (await request(server, "GET", "/api/v2/chats")).json();
   assertEquals(all.length, 23);
   const paged: string[] = [];
   for (let next: string | undefined = "/api/v2/chats?limit=5"; next;) {
-    const response = await server.ask("GET", next);
+    const response = await request(server, "GET", next);
     const page = await response.json();
     assert(page.length <= 5);
     paged.push(...page.map(({ id }: { id: string }) => id));
@@ -60,11 +66,39 @@ Deno.test("lists go page by page, the newest first, and miss nothing", async () 
   assertEquals(updated, [...updated].sort().reverse());
 });
 
+Deno.test("thousands of chats are listed in pieces, even those that move meanwhile", async () => {
+  let moving: string | undefined;
+  const asked: (number | undefined)[] = [];
+  const stores = (stores: Stores): Stores => ({
+    ...stores,
+    chats: {
+      ...stores.chats,
+      async list(ownerId, page) {
+        asked.push(page.limit);
+        const found = await stores.chats.list(ownerId, page);
+        if (moving) await stores.chats.rename(ownerId, moving, "Moved", Date.now() + 60_000);
+        moving = undefined;
+        return found;
+      },
+    },
+  });
+  await using server = await startParley({ stores });
+  const ids = await Promise.all(Array.from({ length: 1_203 }, () => server.newChat()));
+  const oldest = (await (await request(server, "GET", "/api/v2/chats")).json()).at(-1).id;
+  asked.length = 0;
+  moving = oldest;
+  const all = await (await request(server, "GET", "/api/v2/chats")).json();
+  const listed: string[] = all.map(({ id }: { id: string }) => id);
+  assertEquals(listed.toSorted(), ids.toSorted());
+  assertEquals([listed.at(-1), all.at(-1).title], [oldest, "Moved"]);
+  assert(asked.length > 3 && asked.every((limit) => limit! <= 501), String(asked));
+});
+
 Deno.test("a message moves its chat to the top", async () => {
   await using server = await startParley();
   const [first, second] = [await server.newChat(), await server.newChat()];
   await (await server.send(first, "Hello")).text();
-  const list = await (await server.ask("GET", "/api/v2/chats")).json();
+  const list = await (await request(server, "GET", "/api/v2/chats")).json();
   assertEquals(list.map(({ id }: { id: string }) => id), [first, second]);
 });
 
@@ -77,13 +111,13 @@ Deno.test("the title comes from a model beside the answer, at its own request", 
   });
   const { server, provider } = scripted;
   const chat = await server.newChat();
-  const watch = new StreamReader(await server.ask("GET", "/api/v2/chats/watch"));
+  const watch = new StreamReader(await request(server, "GET", "/api/v2/chats/watch"));
   await watch.until("watching");
   await (await scripted.send(chat, "Name fruit. ".repeat(500))).text();
   await watch.until("chat.renamed");
   await watch.leave();
   assertEquals(
-    (await (await server.ask("GET", `/api/v2/chats/${chat}`)).json()).title,
+    (await (await request(server, "GET", `/api/v2/chats/${chat}`)).json()).title,
     "Fruit a short list",
   );
   const asked = provider.requests.map(({ body }) => lastUserText(body as Record<string, unknown>));

@@ -22,7 +22,7 @@ const FAULTS: Fault[] = [
   {
     name: "refuses the connection",
     script: { refuse: true },
-    says: /cannot be reached|broke off/,
+    says: /is unreachable|broke off/,
     failure: "provider_unavailable",
     text: "",
   },
@@ -43,7 +43,7 @@ const FAULTS: Fault[] = [
   {
     name: "429",
     script: { status: 429, headers: { "retry-after": "7" } },
-    says: /limiting requests \(429\)/,
+    says: /rate-limiting requests \(429\)/,
     failure: "provider_rate_limited",
     text: "",
   },
@@ -71,7 +71,7 @@ const FAULTS: Fault[] = [
   {
     name: "an error in the middle",
     script: { steps: [...begun, { error: { message: "overloaded", status: 503 } }] },
-    says: /failed in the middle/,
+    says: /failed: overloaded/,
     failure: "provider_unavailable",
     text: said,
   },
@@ -92,7 +92,7 @@ const FAULTS: Fault[] = [
   {
     name: "sends nonsense",
     script: { steps: [...begun, { raw: "data: {nonsense}\n\n" }] },
-    says: /not its protocol/,
+    says: /sent an invalid response/,
     failure: "provider_malformed",
     text: said,
   },
@@ -102,7 +102,9 @@ for (const [dialect, model] of Object.entries(MODELS)) {
   Deno.test(`faults of a provider that speaks ${dialect}`, async (t) => {
     await using scripted = await startScripted({ env: { PARLEY_LIMIT_RETRIES: "0" } });
     const { provider, server } = scripted;
-    for (const fault of FAULTS) {
+    // Servers of this dialect send events without meaning, which end no answer.
+    const skipped = dialect === "compatible" ? "sends nonsense" : undefined;
+    for (const fault of FAULTS.filter(({ name }) => name !== skipped)) {
       await t.step(fault.name, async () => {
         provider.script(fault.script);
         const chat = await scripted.chat();

@@ -79,7 +79,7 @@ Deno.test("a file is kept by its own type, read by its owner, and given to the m
   await refused.body?.cancel();
 });
 
-Deno.test("a file that the model cannot take is a clear failure", async () => {
+Deno.test("a file that the model cannot read is refused, and nothing is stored", async () => {
   await using scripted = await startScripted();
   const chat = await scripted.chat();
   const url = `data:application/x-unknown;base64,${PNG.toBase64()}`;
@@ -88,12 +88,13 @@ Deno.test("a file that the model cannot take is a clear failure", async () => {
     mediaType: "application/x-unknown",
     url,
   }];
-  const text = await (await scripted.send(chat, "", {
+  const refused = await scripted.send(chat, "", {
     message: { role: "user", parts },
     model: MODELS.anthropic,
-  })).text();
-  assertStringIncludes(text, '3:"The provider \\"anthropic\\" cannot take this: ');
-  assertEquals(scripted.provider.requests.length, 0);
+  });
+  assertEquals(refused.status, 400);
+  assertEquals((await refused.json()).validations[0].field, "message.parts.1");
+  assertEquals(await scripted.history(chat), []);
 });
 
 Deno.test("a file too large is refused", async () => {

@@ -30,7 +30,10 @@ Deno.test("an ended run is replayed from its message when its log has expired", 
   assertEquals(textOf(parts), textOf(whole));
   assertEquals(parts.at(-1), whole.at(-1));
   assertEquals(scripted.provider.requests.length, 1);
-  const gone = await server.ask("GET", `/api/v2/chats/${chat}/stream?after=1`);
+  const gone = await server.ask(
+    "GET",
+    `/api/v2/chats/${chat}/stream?after=${sent.headers.get("parley-run-id")}:1`,
+  );
   assertEquals(gone.status, 204);
 });
 

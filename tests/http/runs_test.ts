@@ -1,8 +1,9 @@
 /** P2, P4, P5 and P6 over HTTP: runs belong to the server. */
-import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
+import { assert, assertEquals, assertLessOrEqual, assertMatch } from "@std/assert";
 import { FakeClock } from "../kit/clock.ts";
 import { partsOf, StreamReader, textOf } from "../kit/data_stream.ts";
-import { gate } from "../kit/provider/provider.ts";
+import { gate, startProvider } from "../kit/provider/provider.ts";
+import { startParley } from "../kit/parley.ts";
 import { startScripted } from "../kit/scripted.ts";
 
 Deno.test("a client that leaves changes nothing, and may come back", async () => {
@@ -20,8 +21,9 @@ Deno.test("a client that leaves changes nothing, and may come back", async () =>
   const stream = `/api/v2/chats/${chat}/stream`;
   const second = await server.ask("GET", stream);
   assertEquals(second.headers.get("parley-run-id"), first.response.headers.get("parley-run-id"));
-  const third = await server.ask("GET", `${stream}?after=4`);
-  const fourth = await server.ask("GET", stream, { headers: { "last-event-id": "4" } });
+  const run = second.headers.get("parley-run-id");
+  const third = await server.ask("GET", `${stream}?after=4&run=${run}`);
+  const fourth = await server.ask("GET", stream, { headers: { "last-event-id": `${run}:4` } });
   held.open();
   const whole = await second.text();
   assertEquals(textOf(partsOf(whole)), "one two");
@@ -49,12 +51,14 @@ Deno.test("resuming: 204 when idle, the rest of an ended run, any run by its id"
   const whole = await sent.text();
   assertEquals(await status(stream), [204, ""]);
   assertEquals(await status(`${stream}?after=0&run=${run}`), [200, whole]);
-  const [code, tail] = await status(`${stream}?after=4`);
+  const [code, tail] = await status(`${stream}?after=${run}:4`);
   assertEquals(code, 200);
   assert(tail.startsWith("e:") && whole.endsWith(tail), tail);
-  assertEquals(await status(`${stream}?after=1000`), [204, ""]);
+  assertEquals(await status(`${stream}?run=${run}&after=1000`), [204, ""]);
   assertEquals(await status(`${stream}?run=00000000-0000-4000-8000-000000000000`), [204, ""]);
-  for (const bad of ["after=-1", "after=x", "run=7"]) {
+  // A number alone may be of another run.
+  const alone = ["after=4", "after=-1", "after=x", "run=7", `after=${run}:1&run=${chat}`];
+  for (const bad of alone) {
     assertEquals((await status(`${stream}?${bad}`))[0], 400);
   }
   const other = await scripted.chat();
@@ -271,7 +275,7 @@ Deno.test("a model that does not answer is stood in for by the next", async () =
   await using scripted = await startScripted({
     script: (request) =>
       request.model === "scripted" ? { status: 401 } : { steps: [{ text: "instead" }] },
-    env: { PARLEY_FALLBACKS: "scripted=none|claude" },
+    env: { PARLEY_FALLBACKS: "scripted=claude" },
   });
   const chat = await scripted.chat();
   const parts = partsOf(await (await scripted.send(chat, "Hello")).text());
@@ -330,4 +334,18 @@ Deno.test("open streams are bounded", async () => {
   held.open();
   for (const response of open) await response.text();
   await (await scripted.send(chats[2]!, "c")).text();
+});
+
+Deno.test("a setting that names a model that the provider does not list is told in the log", async () => {
+  await using provider = await startProvider();
+  const env = { OPENAI_BASE_URL: provider.base.openai, PARLEY_TITLE_MODEL: "nano" };
+  const warned = Promise.withResolvers<string>();
+  await using _server = await startParley({
+    env,
+    write: (line) => /"level":"warn"/.test(line) && warned.resolve(JSON.parse(line).message),
+  });
+  assertMatch(
+    await warned.promise,
+    /^PARLEY_TITLE_MODEL names the model "nano", which no provider/,
+  );
 });

@@ -29,7 +29,7 @@ Deno.test("shutdown: no new runs, live ones get their time, then are stopped and
   await watch.until("watching");
   const waiting = await scripted.send(slow, "waits", { busy: "queue" });
 
-  const closed = server.parley.close(30_000);
+  const closed = server.parley.drain(30_000);
   const refused = await scripted.send(await scripted.chat(), "too late");
   assertEquals([refused.status, refused.headers.get("retry-after")], [503, "5"]);
   await refused.body?.cancel();

@@ -9,7 +9,7 @@ type Chunk = any;
 function chunksOf(text: string): { ids: number[]; chunks: Chunk[] } {
   assert(text.endsWith("data: [DONE]\n\n"), text);
   const frames = text.split("\n\n").slice(0, -2).filter((frame) => !frame.startsWith(":"));
-  const matches = frames.map((frame) => /^id: (\d+)\ndata: (.+)$/.exec(frame)!);
+  const matches = frames.map((frame) => /^id: [0-9a-f-]{36}:(\d+)\ndata: (.+)$/.exec(frame)!);
   return {
     ids: matches.map(([, id]) => Number(id)),
     chunks: matches.map(([, , data]) => JSON.parse(data!)),
@@ -93,7 +93,7 @@ Deno.test("the default body of AI SDK 5+ works as it is: send, resume, reload eq
   const run = sent.headers.get("parley-run-id");
   const rest = await server.ask("GET", `/api/v2/chats/${chat}/stream?run=${run}&after=5`);
   const tail = await rest.text();
-  assert(whole.endsWith(tail) && tail.startsWith("id: 6\n"), tail);
+  assert(whole.endsWith(tail) && tail.startsWith(`id: ${run}:6\n`), tail);
 });
 
 const TOOLS = [{ name: "where", description: "Where one is", inputSchema: { type: "object" } }];

@@ -1,4 +1,4 @@
-import type { Clock } from "../../src/domain/clock.ts";
+import { type Clock, systemClock } from "../../src/domain/clock.ts";
 
 interface Sleeper {
   ms: number;
@@ -9,15 +9,18 @@ interface Sleeper {
 /** A clock that stands still until a test moves it. */
 export class FakeClock implements Clock {
   #now = Date.parse("2026-11-23T09:00:00Z");
+  #elapsed = 0;
   readonly #sleepers = new Set<Sleeper>();
   readonly #watchers = new Set<() => void>();
 
   now = (): number => this.#now;
 
+  elapsed = (): number => this.#elapsed;
+
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
-      const sleeper: Sleeper = { ms, due: this.#now + ms, wake: resolve };
+      const sleeper: Sleeper = { ms, due: this.#elapsed + ms, wake: resolve };
       this.#sleepers.add(sleeper);
       signal?.addEventListener("abort", () => {
         this.#sleepers.delete(sleeper);
@@ -27,23 +30,26 @@ export class FakeClock implements Clock {
     });
   }
 
-  /** Moves time on and wakes who is due. */
+  /** Advances time and wakes the sleepers that are due. */
   advance(ms: number): void {
     this.#now += ms;
+    this.#elapsed += ms;
     for (const sleeper of [...this.#sleepers]) {
-      if (sleeper.due > this.#now) continue;
+      if (sleeper.due > this.#elapsed) continue;
       this.#sleepers.delete(sleeper);
       sleeper.wake();
     }
   }
 
-  /** Moves time on as a machine does that was suspended: who sleeps, sleeps as long as before. */
-  suspend(ms: number): void {
+  /**
+   * Sets the time of day alone, as an administrator does, or the end of a suspension: sleepers still
+   * sleep as long as before.
+   */
+  set(ms: number): void {
     this.#now += ms;
-    for (const sleeper of this.#sleepers) sleeper.due += ms;
   }
 
-  /** Resolves once someone sleeps for exactly `ms`. */
+  /** Resolves once a sleep of exactly `ms` begins. */
   async sleeping(ms: number): Promise<void> {
     while (![...this.#sleepers].some((sleeper) => sleeper.ms === ms)) {
       await new Promise<void>((resolve) => {
@@ -54,5 +60,20 @@ export class FakeClock implements Clock {
         this.#watchers.add(watcher);
       });
     }
+  }
+}
+
+/** The machine's clock, but time goes by that many times faster: long waits are over soon. */
+export class FastClock implements Clock {
+  readonly #begun = systemClock.now();
+
+  constructor(readonly factor: number) {}
+
+  now = (): number => this.#begun + Math.round((systemClock.now() - this.#begun) * this.factor);
+
+  elapsed = (): number => systemClock.elapsed() * this.factor;
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return systemClock.sleep(ms / this.factor, signal);
   }
 }

@@ -1,4 +1,4 @@
-/** Reads the data stream as a test wants it. */
+/** Reads the data stream for tests. */
 import { assertEquals } from "@std/assert";
 
 /** One line of the stream. */
@@ -8,7 +8,7 @@ export interface StreamPart {
   value: any;
 }
 
-/** All lines of a text; fails on one that is none of the protocol's. */
+/** All lines of a text; fails on one that is not in the protocol. */
 export function partsOf(text: string): StreamPart[] {
   return text.split("\n").filter((line) => line !== "").map((line) => {
     assertEquals(/^[0-9a-k]:/.test(line), true, `no part: ${line}`);
@@ -21,7 +21,7 @@ export function textOf(parts: StreamPart[]): string {
   return parts.filter(({ code }) => code === "0").map(({ value }) => value).join("");
 }
 
-/** A response that is read step by step. */
+/** Reads a response step by step. */
 export class StreamReader {
   /** Everything so far. */
   text = "";
@@ -31,7 +31,7 @@ export class StreamReader {
     this.#reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   }
 
-  /** Reads until the text so far has `part` in it; fails where the stream ends before. */
+  /** Reads until the text so far includes `part`; fails if the stream ends first. */
   async until(part: string): Promise<void> {
     while (!this.text.includes(part)) {
       const { value, done } = await this.#reader.read();
@@ -40,7 +40,7 @@ export class StreamReader {
     }
   }
 
-  /** Reads to the end and gives everything. */
+  /** Reads to the end and returns everything. */
   async rest(): Promise<string> {
     for (;;) {
       const { value, done } = await this.#reader.read();
@@ -49,7 +49,7 @@ export class StreamReader {
     }
   }
 
-  /** Goes away, as a client does that closes its tab. */
+  /** Disconnects, like a client that closes its tab. */
   async leave(): Promise<void> {
     await this.#reader.cancel();
   }

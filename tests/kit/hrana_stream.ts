@@ -1,4 +1,4 @@
-/** One stream of the Hrana protocol: a connection to a SQLite file, and what is done on it. */
+/** A stream of the Hrana protocol: a connection to a SQLite file, and the requests on it. */
 import { Buffer } from "node:buffer";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 
@@ -10,7 +10,7 @@ export type Value =
   | { type: "text"; value: string }
   | { type: "blob"; base64: string };
 
-/** A statement: its text, or the number under which that was stored. */
+/** A statement: its SQL, or the id of stored SQL. */
 export interface Stmt {
   sql?: string;
   sql_id?: number;
@@ -19,7 +19,7 @@ export interface Stmt {
   want_rows?: boolean;
 }
 
-/** When a step of a batch is done. */
+/** The condition for running a step of a batch. */
 type Condition =
   | { type: "ok" | "error"; step: number }
   | { type: "not"; cond: Condition }
@@ -47,7 +47,7 @@ interface HranaError {
   code: string;
 }
 
-/** Names of SQLite's primary result codes, as servers give them. */
+/** Names of SQLite's primary result codes, as servers report them. */
 const CODES: Readonly<Record<number, string>> = {
   1: "SQLITE_ERROR",
   5: "SQLITE_BUSY",
@@ -59,7 +59,7 @@ const CODES: Readonly<Record<number, string>> = {
   20: "SQLITE_MISMATCH",
 };
 
-/** A stream. Disposing of it rolls back what it left open. */
+/** A stream. Disposing of it rolls back an open transaction. */
 export class HranaStream implements Disposable {
   closed = false;
   readonly #db: DatabaseSync;
@@ -67,11 +67,11 @@ export class HranaStream implements Disposable {
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path);
-    // A busy wait would hold up the stream that is waited for; a server need not check foreign keys.
+    // A busy wait would block the very stream it waits for; a server need not check foreign keys.
     this.#db.exec("PRAGMA busy_timeout=0; PRAGMA synchronous=OFF; PRAGMA foreign_keys=OFF");
   }
 
-  /** Does one request; an error of SQLite's is a result too. */
+  /** Executes one request; a SQLite error is a result too. */
   handle(request: StreamRequest): unknown {
     try {
       return { type: "ok", response: { type: request.type, ...this.#respond(request) } };

@@ -1,12 +1,13 @@
-/** A whole Parley for a test: real files, real sockets, its own folder. */
+/** A complete Parley for a test: real files, real sockets, its own folder. */
 import { createApp, type Overrides, type Parley } from "../../src/app.ts";
 import { type Config, readConfig } from "../../src/config/config.ts";
+import { type Ask, askAt, type AskOptions } from "./ask.ts";
 
-/** What a test may set. */
+/** The options of a test. */
 export interface TestOptions extends Overrides {
   /** Environment, as the program reads it; `PARLEY_TOKENS` defaults to alice and bob. */
   env?: Record<string, string>;
-  /** A data folder to use again; it is then the test's to remove. */
+  /** A data folder to reuse; the test must then remove it. */
   dataDir?: string;
 }
 
@@ -18,25 +19,17 @@ export interface TestServer extends AsyncDisposable {
   dataDir: string;
   /** The log lines so far. */
   logged: string[];
-  /** Asks as alice, or as the user whose token is given; a body that is no string is sent as JSON. */
-  ask(method: string, path: string, options?: AskOptions): Promise<Response>;
-  /** Makes a chat and gives its id. */
+  /** Requests as alice, or as the user with the given token. */
+  ask: Ask;
+  /** Creates a chat and returns its id. */
   newChat(options?: AskOptions): Promise<string>;
-  /** Sends a text to a chat with the model `test`, or another; extra fields go beside. */
+  /** Sends a text to a chat with the model `test` or another; extra fields are added to the body. */
   send(chat: string, text: string, extra?: Record<string, unknown>): Promise<Response>;
   /** Stops listening and closes the database, keeping the folder. */
   stop(): Promise<void>;
 }
 
-export interface AskOptions {
-  body?: unknown;
-  /** A token; null for none. */
-  token?: string | null;
-  headers?: Record<string, string>;
-  signal?: AbortSignal;
-}
-
-/** The tokens of the two users that every test server has. */
+/** The tokens of every test server's two users. */
 export const TOKENS = { alice: "alice-secret", bob: "bob-secret" };
 
 const MIGRATIONS = new URL("../../migrations", import.meta.url).pathname;
@@ -65,18 +58,7 @@ export async function startParley(options: TestOptions = {}): Promise<TestServer
   );
   const url = `http://127.0.0.1:${(server.addr as Deno.NetAddr).port}`;
 
-  const ask: TestServer["ask"] = (method, path, { body, token, headers, signal } = {}) =>
-    fetch(url + path, {
-      method,
-      redirect: "manual",
-      headers: {
-        ...(token !== null && { "coder-session-token": token ?? TOKENS.alice }),
-        ...(body !== undefined && { "content-type": "application/json" }),
-        ...headers,
-      },
-      ...(signal && { signal }),
-      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
-    });
+  const ask = askAt(url, TOKENS.alice);
 
   let stopped: Promise<void> | undefined;
   const stop = () =>

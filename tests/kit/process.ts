@@ -1,33 +1,34 @@
-/** Parley as a real process, for what only a process shows: signals, files, its start and its end. */
+/** Parley as a real process, for what only a process can show: signals, files, startup and exit. */
 import { resolve } from "node:path";
+import { V8_FLAGS } from "../../src/build/v8.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
 /** How long a start may take, in milliseconds. */
 const START_LIMIT = 30_000;
 
-/** How long a command that ends by itself may take, in milliseconds. */
+/** How long a command that exits by itself may take, in milliseconds. */
 const RUN_LIMIT = 60_000;
 
-/** How a process is started. */
+/** How to start a process. */
 export interface ProcessOptions {
-  /** Arguments behind the command; a flag given here wins over the kit's own. */
+  /** Arguments after the command; a flag here overrides the kit's own. */
   args?: string[];
-  /** Set over the environment of the test, out of which settings and keys are taken. */
+  /** Overrides the environment of the test, from which settings and keys are removed. */
   env?: Record<string, string>;
-  /** The program and its first arguments, in place of `parleyCommand()`. */
+  /** The program and its first arguments, instead of `parleyCommand()`. */
   command?: string[];
 }
 
-/** How a server is started. */
+/** How to start a server. */
 export interface ServerOptions extends ProcessOptions {
-  /** A data folder to use again; it is then the test's to remove. */
+  /** A data folder to reuse; the test must then remove it. */
   dataDir?: string;
 }
 
-/** A server in a process of its own. */
+/** A server in its own process. */
 export interface ParleyProcess extends AsyncDisposable {
-  /** What stands behind "Parley listens on": `http://127.0.0.1:PORT`, or `unix:PATH`. */
+  /** The address after "Parley listens on": `http://127.0.0.1:PORT` or `unix:PATH`. */
   url: string;
   pid: number;
   dataDir: string;
@@ -36,7 +37,7 @@ export interface ParleyProcess extends AsyncDisposable {
   /** Standard output so far. */
   readonly stdout: string;
   signal(name: Deno.Signal): void;
-  /** Resolves at the end of the process to its exit code; 128 and the number for a signal. */
+  /** Resolves to the exit code when the process ends; for a signal, 128 plus its number. */
   exit: Promise<number>;
 }
 
@@ -47,14 +48,15 @@ export interface Finished {
   stderr: string;
 }
 
-/** The program under test: the binary that `PARLEY_BIN` names, else the source. */
+/** The program under test: the binary named by `PARLEY_BIN`, or else the source. */
 export function parleyCommand(): string[] {
   const binary = Deno.env.get("PARLEY_BIN");
   if (binary) return [resolve(binary)];
-  return [Deno.execPath(), "run", "-A", "--config", `${ROOT}deno.json`, `${ROOT}main.ts`];
+  const source = ["--config", `${ROOT}deno.json`, `${ROOT}main.ts`];
+  return [Deno.execPath(), "run", "-A", V8_FLAGS, ...source];
 }
 
-/** Runs a command of Parley that ends by itself. */
+/** Runs a Parley command that exits by itself. */
 export async function runParley(options: ProcessOptions): Promise<Finished> {
   const { code, stdout, stderr } = await command(options, {
     stdin: "null",
@@ -65,8 +67,8 @@ export async function runParley(options: ProcessOptions): Promise<Finished> {
 }
 
 /**
- * Starts `parley serve` on a free port and a data folder of its own. Resolves when it listens.
- * @throws {Error} with what it wrote, where it ends or says nothing instead.
+ * Starts `parley serve` on a free port with its own data folder. Resolves when it listens.
+ * @throws {Error} with its output, if it exits or stays silent instead.
  */
 export async function spawnParley(options: ServerOptions = {}): Promise<ParleyProcess> {
   const dataDir = options.dataDir ?? await Deno.makeTempDir({ prefix: "parley-e2e-" });
@@ -94,7 +96,7 @@ export async function spawnParley(options: ServerOptions = {}): Promise<ParleyPr
     try {
       child.kill("SIGKILL");
     } catch {
-      // It has ended already.
+      // Already ended.
     }
     await exit;
     if (options.dataDir === undefined) await Deno.remove(dataDir, { recursive: true });
@@ -136,7 +138,7 @@ function command(
   });
 }
 
-/** The environment without what configures Parley: a developer's keys are not for tests. */
+/** The environment without Parley's settings: tests must not use a developer's keys. */
 export function cleanEnv(): Record<string, string> {
   const settings = /^(PARLEY|CODER|OPENAI|ANTHROPIC|GOOGLE)_/;
   return Object.fromEntries(

@@ -1,6 +1,6 @@
-/** Randomness that can be played again. */
+/** Reproducible randomness. */
 
-/** A generator of which the seed says everything that it will give. */
+/** A generator whose output depends only on the seed. */
 export class Random {
   #state: number;
 
@@ -37,12 +37,12 @@ export class Random {
   }
 }
 
-/** What `PARLEY_SEED` says, else another one each time. */
+/** The seed in `PARLEY_SEED`, or a new one each time. */
 export function seedOf(): number {
   return Number(Deno.env.get("PARLEY_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]);
 }
 
-/** Runs a test with the seed that `PARLEY_SEED` names, else a new one; a failure names the seed. */
+/** Runs a test with the seed in `PARLEY_SEED` or a new one; a failure names the seed. */
 export async function seeded(test: (random: Random) => Promise<void>): Promise<void> {
   const random = new Random(seedOf());
   try {
@@ -53,13 +53,24 @@ export async function seeded(test: (random: Random) => Promise<void>): Promise<v
   }
 }
 
-/** A whole number above 0 out of the environment; where it holds no such number, `fallback`. */
+/** Each `every`th of the items, from a random one on. */
+export function sampleOf<T>(items: readonly T[], every: number): T[] {
+  const from = new Random(seedOf()).below(every);
+  return items.filter((_, index) => index % every === from);
+}
+
+/** A whole number above 0 from the environment, or `fallback` if it has none. */
 export function countOf(name: string, fallback: number): number {
   const value = Number(Deno.env.get(name) ?? "");
   return Number.isInteger(value) && value > 0 ? value : fallback;
 }
 
-/** Resolves after `ms` milliseconds: for moments that are to be random, never to wait for something. */
+/** The number of cases of a property: all of them in the proofs, a fifth in the gate. */
+export function casesOf(all: number): number {
+  return Math.ceil(all / countOf("PARLEY_CASES_EVERY", 5));
+}
+
+/** Resolves after `ms` milliseconds: only for random moments, never to wait for something. */
 export function pass(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -30,6 +30,8 @@ export interface RemoteDatabase extends AsyncDisposable {
   readonly faults: DatabaseFaults;
   /** The SQL of each request so far. */
   readonly requests: string[];
+  /** The size of each answer so far, in bytes. */
+  readonly answers: number[];
   /** Rows, read beside all clients. */
   rows(sql: string, ...args: (string | number | null)[]): Record<string, unknown>[];
   /** Resolves at the first request from now on whose SQL has `text` in it. */
@@ -70,6 +72,7 @@ class Server implements RemoteDatabase {
   readonly token = "database-secret";
   readonly faults = { ...NO_FAULTS };
   readonly requests: string[] = [];
+  readonly answers: number[] = [];
   url = "";
   readonly #streams = new Map<string, HranaStream>();
   readonly #watchers = new Set<(sql: string) => void>();
@@ -144,10 +147,10 @@ class Server implements RemoteDatabase {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readText(request);
     if (request.method !== "POST" || !/^\/v[23]\/pipeline$/.test(request.url ?? "")) {
-      return reply(response, 404, { message: "not found" });
+      return void reply(response, 404, { message: "not found" });
     }
     if (request.headers.authorization !== `Bearer ${this.token}`) {
-      return reply(response, 401, { error: "Unauthorized: the token is not valid" });
+      return void reply(response, 401, { error: "Unauthorized: the token is not valid" });
     }
     const { baton, requests } = JSON.parse(body) as {
       baton?: string;
@@ -161,10 +164,10 @@ class Server implements RemoteDatabase {
     if (latencyMs > 0) await systemClock.sleep(latencyMs);
     if (silent) return;
     if (cut === "before") return void request.socket.destroy();
-    if (status !== undefined) return reply(response, status, { message: `status ${status}` });
+    if (status !== undefined) return void reply(response, status, { message: `status ${status}` });
     const result = this.#run(baton, requests);
     if (cut === "after") return void request.socket.destroy();
-    reply(response, 200, result);
+    this.answers.push(reply(response, 200, result));
   }
 
   #faultsFor(sql: string): DatabaseFaults {
@@ -197,9 +200,12 @@ function sqlOf(request: StreamRequest): string {
   }
 }
 
-function reply(response: ServerResponse, status: number, value: unknown): void {
+/** Answers, and gives the size of the answer in bytes. */
+function reply(response: ServerResponse, status: number, value: unknown): number {
+  const body = new TextEncoder().encode(JSON.stringify(value));
   response.writeHead(status, { "content-type": "application/json" });
-  response.end(JSON.stringify(value));
+  response.end(body);
+  return body.length;
 }
 
 async function readText(request: IncomingMessage): Promise<string> {

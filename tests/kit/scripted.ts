@@ -1,14 +1,15 @@
-/** A Parley whose models are the scripted provider. */
-import { type AskOptions, startParley, type TestOptions, type TestServer } from "./parley.ts";
+/** Parley with models from the scripted provider. */
+import type { AskOptions } from "./ask.ts";
+import { startParley, type TestOptions, type TestServer } from "./parley.ts";
 import { type ScriptedProvider, type ScriptSource, startProvider } from "./provider/provider.ts";
 
-/** Both, and what tests do with them. */
+/** Both servers, with helpers for tests. */
 export interface Scripted extends AsyncDisposable {
   server: TestServer;
   provider: ScriptedProvider;
-  /** Makes a chat with a title, so that no title is asked for, and gives its id. */
+  /** Creates a chat with a title, so that no model is asked for one, and returns its id. */
   chat(options?: AskOptions): Promise<string>;
-  /** Sends a text to the model `scripted`, or another; extra fields of the body go beside. */
+  /** Sends a text to the model `scripted` or another; extra fields are added to the body. */
   send(
     chat: string,
     text: string,
@@ -18,7 +19,7 @@ export interface Scripted extends AsyncDisposable {
   history(chat: string): Promise<HistoryMessage[]>;
 }
 
-/** A message of the history, as far as tests look. */
+/** The fields of a history message that tests read. */
 export interface HistoryMessage {
   id: string;
   role: string;
@@ -26,10 +27,10 @@ export interface HistoryMessage {
   parts: Record<string, unknown>[];
 }
 
-/** The models of the scripted provider, one in each dialect that a base URL can be given for. */
+/** The scripted provider's models, one for each dialect with a configurable base URL. */
 export const MODELS = { compatible: "scripted", anthropic: "claude", google: "gemini" } as const;
 
-/** The environment in which Parley asks that provider. */
+/** The environment that points Parley to that provider. */
 export function providerEnv({ base }: Pick<ScriptedProvider, "base">): Record<string, string> {
   const providers = [
     ["openai-compatible", base.openai, MODELS.compatible],

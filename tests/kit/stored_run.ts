@@ -1,6 +1,6 @@
-/** Runs for tests of what is stored of them. */
+/** Runs for tests of their storage. */
 import type { Chat } from "../../src/domain/chat.ts";
-import type { RunBeginning, RunEnding, RunRecord } from "../../src/domain/ports.ts";
+import type { RunBeginning, RunEnding, RunRecord } from "../../src/domain/records.ts";
 
 /** The chat of a run. */
 export function chatOf(name = ""): Chat {
@@ -14,7 +14,7 @@ export function chatOf(name = ""): Chat {
   };
 }
 
-/** A run; each name makes another, in a chat of its own. */
+/** A run; each name gives a different one, in its own chat. */
 export function runOf(name = ""): RunRecord {
   return {
     id: `r${name}`,
@@ -29,7 +29,7 @@ export function runOf(name = ""): RunRecord {
   };
 }
 
-/** How it begins, with the first message of its chat. */
+/** Its beginning, with the first message of its chat. */
 export function beginningOf(name = "", lease = { owner: "me", until: 0 }): RunBeginning {
   const run = runOf(name);
   return {
@@ -58,14 +58,16 @@ export function beginningOf(name = "", lease = { owner: "me", until: 0 }): RunBe
       provider: "p",
       model: run.model,
       startedAt: 0,
+      promptTokens: 0,
     },
     lease,
     keyed: undefined,
     queued: false,
+    fileIds: [],
   };
 }
 
-/** How it ends without a word. */
+/** Its ending without any content. */
 export function endingOf(name = "", endedAt = 1): RunEnding {
   return {
     run: runOf(name),

@@ -1,8 +1,8 @@
 /** `thinking: true` reaches each provider in its own words, and nothing does without it. */
 import { assertEquals } from "@std/assert";
-import { systemClock } from "../../src/domain/clock.ts";
 import type { ProviderType } from "../../src/domain/provider.ts";
-import { modelCall } from "../../src/models/call.ts";
+import { sdkClient } from "../../src/models/client.ts";
+import { plainModelCall } from "../kit/model_call.ts";
 import { startProvider } from "../kit/provider/provider.ts";
 import { modelOf, type Package } from "../kit/provider/sdk.ts";
 
@@ -32,13 +32,13 @@ for (const [type, kind, modelId, find, expected] of CASES) {
       displayName: modelId,
       provider: type,
       type,
-      languageModel: () => Promise.resolve(modelOf(kind, provider, modelId)),
+      client: () => Promise.resolve(sdkClient(modelOf(kind, provider, modelId))),
     };
-    const call = modelCall({ clock: systemClock, mask: (text) => text, stallMs: 10_000 });
+    const call = plainModelCall(10_000);
     const prompt = [{ role: "user" as const, content: [{ type: "text" as const, text: "Hi" }] }];
     const signal = new AbortController().signal;
     for (const thinking of [true, false]) {
-      await call.stream({ model, prompt, thinking }, signal, () => {});
+      await call.stream({ model, prompt, promptCharacters: 2, thinking }, signal, () => {});
       const body = provider.requests.at(-1)!.body as Body;
       assertEquals(find(body), thinking ? expected : undefined, JSON.stringify(body));
     }

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { RunEvent } from "../../src/domain/event.ts";
 import { continuationOf } from "../../src/runs/continuation.ts";
+import { Remains } from "../../src/runs/remains.ts";
 
 const START: RunEvent[] = [
   { type: "start", messageId: "m", model: "x" },
@@ -10,6 +11,12 @@ const START: RunEvent[] = [
 ];
 const said = (...texts: string[]): RunEvent[] =>
   texts.map((text) => ({ type: "text-delta", id: "t", text }));
+
+function remainsOf(events: readonly RunEvent[]): Remains {
+  const remains = new Remains(undefined);
+  events.forEach((event, index) => remains.add({ seq: index + 1, event }));
+  return remains;
+}
 
 Deno.test("a model goes on with text that was cut off, and with nothing else", () => {
   const cases: [string, RunEvent[], string | undefined][] = [
@@ -32,15 +39,19 @@ Deno.test("a model goes on with text that was cut off, and with nothing else", (
     ],
   ];
   for (const [name, events, text] of cases) {
-    assertEquals(continuationOf(events, "anthropic")?.text, text, name);
-    assertEquals(continuationOf(events, "openai"), undefined, name);
+    assertEquals(continuationOf(remainsOf(events), "anthropic")?.text, text, name);
+    assertEquals(continuationOf(remainsOf(events), "openai"), undefined, name);
   }
 });
 
 Deno.test("what a model says then goes on in the block that was open, without its space twice", () => {
   const continued: RunEvent[] = [];
   const log = [...START, ...said("one ")];
-  const emit = continuationOf(log, "anthropic")!.joined((event) => void continued.push(event));
+  const { join } = continuationOf(remainsOf(log), "anthropic")!;
+  const emit = (event: RunEvent) => {
+    const joined = join(event);
+    if (joined) continued.push(joined);
+  };
   emit({ type: "text-start", id: "other" });
   emit({ type: "text-delta", id: "other", text: " " });
   emit({ type: "text-delta", id: "other", text: " two" });

@@ -58,6 +58,8 @@ export class HastyClock implements Clock {
 
   now = systemClock.now;
 
+  elapsed = systemClock.elapsed;
+
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     // The stall watch, the deadline and the upkeep sleep for a minute or more.
     if (ms > 2_000) return await systemClock.sleep(ms, signal);

@@ -46,6 +46,8 @@ export class ChatModel {
   branch: Said[] = [];
   live: Run | undefined;
   queue: Send[] = [];
+  /** True while those that wait are held after a stop. */
+  held = false;
   /** Runs that ended since somebody last looked. */
   ended: { run: Run; state: EndState }[] = [];
 
@@ -53,24 +55,41 @@ export class ChatModel {
 
   /** Takes a message and says what becomes of it. */
   send(send: Send, busy: Busy): Fate {
-    if (this.branch.some(({ id, role }) => id === send.id && role === "assistant")) return "bad";
-    if (this.live) {
-      if (this.sameAs(send)) return "joins";
-      if (busy === "reject") return "busy";
-      if (busy === "queue") {
-        this.queue.push(send);
-        return "waits";
-      }
-      // Those that wait have their turn behind it.
-      this.#endLive("stopped");
+    const same = this.sameAs(send);
+    if (same) {
+      if (same !== this.live?.send) this.release();
+      return "joins";
     }
+    // A chat that is busy looks no further.
+    if (this.live && busy === "reject") return "busy";
+    if (this.branch.some(({ id, role }) => id === send.id && role === "assistant")) return "bad";
+    if (busy === "queue" && (this.live || this.queue.length > 0)) {
+      this.queue.push(send);
+      this.release();
+      return "waits";
+    }
+    // Those that wait have their turn behind it.
+    if (this.live) this.#endLive("stopped");
+    this.held = false;
     this.#begin(send);
     return "begins";
   }
 
+  /** Stops what is live; what waits is held, or goes on. */
+  stop(hold: boolean): void {
+    if (hold && this.queue.length > 0) this.held = true;
+    if (this.live) this.end("stopped");
+  }
+
+  /** Lets what waits go on. */
+  release(): void {
+    this.held = false;
+    if (!this.live) this.#next();
+  }
+
   /** What says the same already, and is being answered or waits. */
   sameAs({ id, text }: Send): Send | undefined {
-    const sent = this.live ? [this.live.send, ...this.queue] : [];
+    const sent = this.live ? [this.live.send, ...this.queue] : this.queue;
     return sent.find((other) => other.id === id && other.text === text);
   }
 
@@ -85,7 +104,11 @@ export class ChatModel {
   /** The live run ends, and the next message has its turn. */
   end(state: EndState): void {
     this.#endLive(state);
-    const next = this.queue.shift();
+    this.#next();
+  }
+
+  #next(): void {
+    const next = this.held ? undefined : this.queue.shift();
     if (next) this.#begin(next);
   }
 

@@ -4,7 +4,7 @@ import { COMMANDS, createChat, type Model, removeChat } from "./model_commands.t
 import { countOf } from "../kit/random.ts";
 import { World } from "./model_world.ts";
 
-const SEQUENCES = countOf("PARLEY_SEQUENCES", 40);
+const SEQUENCES = countOf("PARLEY_SEQUENCES", 25);
 const LENGTH = countOf("PARLEY_SEQUENCE_LENGTH", 30);
 
 /** What a failure prints, to see it again: `PARLEY_SEED`, `PARLEY_PATH`, `PARLEY_REPLAY`. */

@@ -157,7 +157,9 @@ class Proceed extends ChatCommand {
     const run = chat.live!;
     await world.proceed(run);
     if (run.said.length === run.send.plan.deltas) {
-      chat.end(run.send.plan.ending === "finish" ? "completed" : "failed");
+      // An answer without a word is none.
+      const isWhole = run.send.plan.ending === "finish" && run.said.length > 0;
+      chat.end(isWhole ? "completed" : "failed");
     } else {
       const delta = chat.say();
       const { reader } = world.clients.get(run.send.model)!;
@@ -167,7 +169,11 @@ class Proceed extends ChatCommand {
 }
 
 class Stop extends ChatCommand {
-  constructor(pick: number, readonly which: "any" | "right" | "stale" | "waiting") {
+  constructor(
+    pick: number,
+    readonly which: "any" | "right" | "stale" | "waiting",
+    readonly on: "hold" | "go_on" | undefined,
+  ) {
     super(pick);
   }
 
@@ -182,10 +188,22 @@ class Stop extends ChatCommand {
       waiting: runOf(queue[0]?.model) ?? NOBODY,
     }[this.which];
     const stops = live && (run_id === undefined || run_id === right);
-    if (stops) chat.end("stopped");
-    const response = await world.ask("POST", `/${chat.id}/stop`, { run_id });
-    const { stopped, run_id: found } = await response.json();
+    // A stale stop changes nothing.
+    if (stops || run_id === undefined) chat.stop(this.on !== "go_on");
+    const response = await world.ask("POST", `/${chat.id}/stop`, { run_id, queue: this.on });
+    const { stopped, run_id: found, queue: held } = await response.json();
     assertEquals([stopped, found], stops ? [true, right] : [false, undefined]);
+    const isHeld = (stops || run_id === undefined) && this.on !== "go_on" && queue.length > 0;
+    assertEquals(held, isHeld ? "held" : undefined);
+  }
+}
+
+/** Lets a held queue go on. */
+class Continue extends ChatCommand {
+  protected async act(chat: ChatModel, world: World): Promise<void> {
+    chat.release();
+    const response = await world.ask("POST", `/${chat.id}/queue/continue`);
+    assertEquals(response.status, 204);
   }
 }
 
@@ -316,12 +334,14 @@ const send = fc.tuple(pick, what, busy, fc.constantFrom(...DIALECTS), plan)
   .map((args) => new Send(...args));
 const proceed = pick.map((pick) => new Proceed(pick));
 const stops = fc.constantFrom<Stop["which"]>("any", "right", "stale", "waiting");
+const onStop = fc.constantFrom<Stop["on"]>("hold", "go_on", undefined);
 
 /** The commands, those that move a chat on more often than the others. */
 export const COMMANDS: fc.Arbitrary<Command>[] = [
   ...Array.from({ length: 6 }, () => send),
   ...Array.from({ length: 8 }, () => proceed),
-  fc.tuple(pick, stops).map((args) => new Stop(...args)),
+  fc.tuple(pick, stops, onStop).map((args) => new Stop(...args)),
+  pick.map((place) => new Continue(place)),
   fc.tuple(pick, fc.nat({ max: 12 })).map((args) => new Resume(...args)),
   pick.map((pick) => new Repeat(pick)),
   pick.map((pick) => new Cancel(pick)),

@@ -8,6 +8,7 @@ import {
   type RunState,
   type RunTransition,
 } from "../../src/domain/run.ts";
+import { casesOf } from "../kit/random.ts";
 
 const STATES = ["queued", "running", "completed", "stopped", "interrupted", "failed"] as const;
 const TRANSITIONS = ["start", "complete", "stop", "interrupt", "fail"] as const;
@@ -61,6 +62,6 @@ Deno.test("no sequence leaves an end, and each legal one ends at most once", () 
       }
       assertEquals(ends, isEnded(state) ? 1 : 0);
     }),
-    { numRuns: 10_000 },
+    { numRuns: casesOf(10_000) },
   );
 });

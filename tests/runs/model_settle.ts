@@ -25,9 +25,10 @@ export async function settle(world: World, chat: ChatModel): Promise<void> {
     chat.branch.map(({ id, role, text }) => ({ id, role, text })),
     "the history",
   );
-  const queue = await world.json(`/${chat.id}/queue`) as { run_id: string }[];
+  const queue = await world.json(`/${chat.id}/queue`) as { run_id: string; held: boolean }[];
   const waiting = chat.queue.map(({ model }) => world.clients.get(model)!.runId);
   assertEquals(queue.map(({ run_id }) => run_id), waiting, "the queue");
+  assert(queue.every(({ held }) => held === chat.held), "the queue is held, or is not");
 }
 
 const REASONS = { completed: "stop", failed: "error", stopped: "other" };

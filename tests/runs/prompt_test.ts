@@ -3,7 +3,8 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { LanguageModelV4Prompt } from "@ai-sdk/provider";
 import type { Message, MessageStatus, Part } from "../../src/domain/message.ts";
-import { buildPrompt } from "../../src/runs/prompt.ts";
+import { buildPrompt } from "../kit/prompt.ts";
+import { casesOf } from "../kit/random.ts";
 
 function message(role: "user" | "assistant", parts: Part[], status: MessageStatus = "completed") {
   return {
@@ -19,7 +20,7 @@ function message(role: "user" | "assistant", parts: Part[], status: MessageStatu
   } satisfies Message;
 }
 
-const target = { type: "anthropic" as const, system: undefined };
+const target = { type: "anthropic" as const, model: "x", system: undefined };
 
 Deno.test("a conversation with tools, reasoning and a failed answer", () => {
   const call = { toolCallId: "c", toolName: "look" };
@@ -39,7 +40,7 @@ Deno.test("a conversation with tools, reasoning and a failed answer", () => {
       { type: "text", text: "three" },
       { type: "file", mediaType: "image/png", url: "data:image/png;base64,AAAA" },
     ]),
-  ], { type: "anthropic", system: "Be brief." });
+  ], { type: "anthropic", model: "x", system: "Be brief." });
   assertEquals(prompt, [
     { role: "system", content: "Be brief." },
     { role: "user", content: [{ type: "text", text: "one" }] },
@@ -105,7 +106,7 @@ Deno.test("any history gives a prompt that keeps the providers' rules", () => {
         assertEquals(toolIds(prompt[index + 1], "tool"), toolIds(entry, "assistant"));
       });
     }),
-    { numRuns: 1_000 },
+    { numRuns: casesOf(1_000) },
   );
 });
 
@@ -117,7 +118,7 @@ Deno.test("a longer history repeats the shorter one's prompt", () => {
       const long = buildPrompt([...answered, ...more], target);
       assertEquals(JSON.stringify(long.slice(0, short.length)), JSON.stringify(short));
     }),
-    { numRuns: 300 },
+    { numRuns: casesOf(300) },
   );
 });
 

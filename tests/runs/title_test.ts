@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLessOrEqual, assertMatch } from "@std/assert";
 import fc from "fast-check";
 import { cleanTitle, firstWords, MADE_TITLE_LENGTH, titlePrompt } from "../../src/runs/title.ts";
+import { casesOf } from "../kit/random.ts";
 
 Deno.test("a title out of what models say", async (t) => {
   const cases: [string, string][] = [
@@ -10,6 +11,11 @@ Deno.test("a title out of what models say", async (t) => {
     ["**Bold** _and_ `code` 🎉", "Bold and code"],
     ["<think>Let me see\nhm</think>\n\nThe answer", "The answer"],
     ["<think>never ends", ""],
+    ["Okay, a title.\n</think>\n\nThe answer", "The answer"],
+    ['{"title": "In JSON"}', "In JSON"],
+    ['```json\n{"title": "In a \\"fence\\""}\n```', "In a fence"],
+    ['{"title": "Half', "title Half"],
+    ["```\nIn a fence\n```", "In a fence"],
     ["\n\n  Second line counts \nnot this", "Second line counts"],
     ["Don't panic, it's ‘fine’", "Don't panic, it's fine"],
     ["修复构建错误", "修复构建错误"],
@@ -35,7 +41,7 @@ Deno.test("any text gives a title within bounds", () => {
         assertEquals(title, title.trim());
       }
     }),
-    { numRuns: 2_000 },
+    { numRuns: casesOf(2_000) },
   );
 });
 

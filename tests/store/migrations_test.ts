@@ -3,12 +3,14 @@ import { assertEquals } from "@std/assert";
 import { createClient } from "@libsql/client";
 import { drizzle } from "drizzle-orm/libsql";
 import { migrate } from "drizzle-orm/libsql/migrator";
+import { Buckets } from "../../src/store/buckets.ts";
 import { chatStore } from "../../src/store/chats.ts";
+import { eventStore } from "../../src/store/events.ts";
+import { fileStore } from "../../src/store/files.ts";
 import { runStore } from "../../src/store/runs.ts";
-import { testDatabase } from "../kit/database.ts";
+import { statement } from "../../src/store/statement.ts";
+import { MIGRATIONS, testDatabase } from "../kit/database.ts";
 import { endingOf } from "../kit/stored_run.ts";
-
-const MIGRATIONS = new URL("../../migrations", import.meta.url).pathname;
 
 /** Makes a database with the first migrations alone. */
 async function makeEarlier(dir: string, migrations: number, statements: string): Promise<void> {
@@ -43,20 +45,53 @@ Deno.test("logs from before rows were kept by time are read, go on, expire and g
     );
     await makeEarlier(dir, 3, runs.join(""));
     await using db = await testDatabase(dir);
-    const store = runStore(db);
-    const seqs = async (id: string) => (await store.events(id, 0, 100)).map(({ seq }) => seq);
+    const buckets = new Buckets(db, { shared: false });
+    const log = eventStore(db, "before", buckets);
+    const seqs = async (id: string) => (await log.read(id, 0)).map(({ seq }) => seq);
     assertEquals(await seqs("rended"), [1, 2, 3]);
-    assertEquals((await store.find("o", "rended"))?.lastSeq, 3);
+    assertEquals((await runStore(db, buckets).find("o", "rended"))?.lastSeq, 3);
 
     const next = { runId: "rlive", first: 4, events: [] };
-    await store.append([{ ...next, events: [{ type: "text-end", id: "t" }] }], [endingOf("live")]);
+    await log.append([{ ...next, events: [{ type: "text-end", id: "t" }] }], [endingOf("live")]);
     assertEquals(await seqs("rlive"), [1, 2, 3, 4]);
 
-    for await (const _ of store.expireLogs(2));
+    for await (const _ of log.expire(2));
     assertEquals(await seqs("rlive"), []);
     await chatStore(db).delete("o", "cgone");
-    const { rows } = await db.read("SELECT DISTINCT run_id FROM events");
-    assertEquals(rows.map((row) => row["run_id"]), ["rended"]);
+    const left = await db.all(
+      statement<{ id: string }>("SELECT DISTINCT run_id AS id FROM events"),
+    );
+    assertEquals(left.map(({ id }) => id), ["rended"]);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("files from before chats could share them are read, and the rest of gone runs' logs is gone", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "parley-db-" });
+  try {
+    await makeEarlier(
+      dir,
+      4,
+      `INSERT INTO chats (id, owner_id, title, created_at, updated_at) VALUES ('c', 'o', 't', 0, 0);
+       INSERT INTO files (id, chat_id, owner_id, media_type, filename, size, created_at, bytes)
+         VALUES ('f', 'c', 'o', 'text/plain', NULL, 3, 7, zeroblob(196611));
+       INSERT INTO events (bucket, run_id, seq, last_seq, data) VALUES (1, 'gone', 1, 1, '[]');`,
+    );
+    await using db = await testDatabase(dir);
+    const files = fileStore(db);
+    assertEquals((await files.find("o", ["f"], "c"))[0], {
+      id: "f",
+      chatId: "c",
+      ownerId: "o",
+      mediaType: "text/plain",
+      filename: null,
+      size: 3,
+      createdAt: 7,
+    });
+    const pieces = await Array.fromAsync(files.read("f"));
+    assertEquals(pieces.map((piece) => piece.length), [192 * 1024, 3]);
+    assertEquals(await db.all(statement("SELECT 1 FROM events")), []);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

@@ -102,7 +102,7 @@ Deno.test("a database that is out of reach ends the start with one line, without
   await using db = await startRemoteDatabase();
   await db.refuse();
   const secret = `${db.url}?authToken=secret`;
-  const stderr = await refusedStart({ ...db.env, PARLEY_DATABASE_URL: secret });
+  const stderr = await refusedStart({ PARLEY_DATABASE_URL: secret });
   assertEquals(
     stderr,
     `parley: The database ${db.url} cannot be reached: the connection failed.\n`,

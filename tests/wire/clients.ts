@@ -23,7 +23,9 @@ export interface Assembled {
 
 /** A run as a server sends it. */
 export function encodeRun(events: readonly RunEvent[], encoder: WireEncoder): Uint8Array {
-  const text = events.map((event, index) => encoder.encode({ seq: index + 1, event })).join("");
+  const text = events.map((event, index) => encoder.encode({ seq: index + 1, event }, "run")).join(
+    "",
+  );
   return new TextEncoder().encode(text + encoder.end);
 }
 

@@ -8,7 +8,7 @@ import { assemble } from "../../src/domain/assembly.ts";
 import type { RunEvent } from "../../src/domain/event.ts";
 import type { Json } from "../../src/domain/json.ts";
 import type { Message, Part } from "../../src/domain/message.ts";
-import type { StoredMessage } from "../../src/domain/ports.ts";
+import type { StoredMessage } from "../../src/domain/records.ts";
 import { eventsOf } from "../../src/runs/replay.ts";
 import { dataStream } from "../../src/wire/data_stream.ts";
 import { toUi } from "../../src/wire/ui_message.ts";
@@ -24,10 +24,11 @@ import {
   UI_CLIENTS,
   type UiClient,
 } from "./clients.ts";
+import { casesOf } from "../kit/random.ts";
 import { asShownByUi, asShownByV4, type Shown } from "./shown.ts";
 import { type ArbitraryRun, cutRun, MESSAGE_ID, openRun, wholeRun } from "./arbitraries/events.ts";
 
-const RUNS = { numRuns: 200 };
+const RUNS = { numRuns: casesOf(200) };
 const anyRun = fc.oneof(wholeRun, cutRun);
 const CLIENTS = Object.keys(UI_CLIENTS) as UiClient[];
 
@@ -40,7 +41,8 @@ function messageOf({ events }: ArbitraryRun, before?: Part[]): Message {
     role: "assistant",
     parts: assemble(events, { ended: true, before }),
     metadata: {},
-    status: "completed",
+    status: last.type === "error" ? "failed" : last.state,
+    ...(last.type === "error" && { failure: last.failure }),
     model: "m",
     finishReason: "stop",
     usage: last.usage,

@@ -86,7 +86,7 @@ const GOLDEN: [RunEvent, string][] = [
 Deno.test("every kind of event in the data stream", async (t) => {
   for (const [event, text] of GOLDEN) {
     await t.step(`${event.type} ${text}`, () => {
-      assertEquals(dataStream.encode({ seq: 1, event }), text);
+      assertEquals(dataStream.encode({ seq: 1, event }, "run"), text);
     });
   }
 });

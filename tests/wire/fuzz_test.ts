@@ -10,9 +10,9 @@ import fc from "fast-check";
 import { AppError } from "../../src/domain/errors.ts";
 import { fileIdOf } from "../../src/domain/file.ts";
 import { isToolPart, isUnknownPart, type Message, type Part } from "../../src/domain/message.ts";
-import { parseWith } from "../../src/http/body.ts";
-import { createMessageSchema } from "../../src/http/schemas.ts";
-import { buildPrompt } from "../../src/runs/prompt.ts";
+import { parseWith } from "../../src/wire/validate.ts";
+import { createMessageSchema } from "../../src/http/schemas/create_message.ts";
+import { buildPrompt } from "../kit/prompt.ts";
 import { type DecodedMessage, decodeMessage } from "../../src/wire/sent_message.ts";
 import { toUi } from "../../src/wire/ui_message.ts";
 import { toV4 } from "../../src/wire/v4_message.ts";
@@ -20,8 +20,8 @@ import { invalidUi } from "./clients.ts";
 import { uiAnswer, uiUser, v4Answer, v4User } from "./arbitraries/messages.ts";
 import { anyJson, mutate, mutations } from "./arbitraries/mutations.ts";
 
-const MESSAGES = Number(Deno.env.get("PARLEY_FUZZ_MESSAGES") ?? 20_000);
-const LIMITS = { chars: 50 };
+const MESSAGES = Number(Deno.env.get("PARLEY_FUZZ_MESSAGES") ?? 4_000);
+const LIMITS = { chars: 50, files: 20, refusedUrls: "local" as const };
 const PROVIDERS = ["anthropic", "openai"] as const;
 
 /** Making a message costs more than changing one. */
@@ -98,7 +98,9 @@ function attempt(value: unknown): "taken" | "refused" {
     assert(again, "what is shown cannot be sent back");
   }
   const asked = { ...message, parts: message.parts.filter((part) => !isOwnFile(part)) };
-  for (const type of PROVIDERS) buildPrompt([asked, asked], { type, system: undefined });
+  for (const type of PROVIDERS) {
+    buildPrompt([asked, asked], { type, model: "x", system: undefined });
+  }
   return "taken";
 }
 

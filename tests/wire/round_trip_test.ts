@@ -12,14 +12,19 @@ import { decodeMessage } from "../../src/wire/sent_message.ts";
 import { toUi } from "../../src/wire/ui_message.ts";
 import { toV4 } from "../../src/wire/v4_message.ts";
 import { invalidUi, UI_CLIENTS, type UiClient } from "./clients.ts";
+import { casesOf } from "../kit/random.ts";
 import { type ClientMessage, uiAnswer, uiUser, v4Answer, v4User } from "./arbitraries/messages.ts";
 
-const RUNS = { numRuns: 2_000 };
+const RUNS = { numRuns: casesOf(2_000) };
 const anyMessage = fc.oneof(v4User, v4Answer, uiUser, uiAnswer);
 
 /** The message as it is stored. */
 function neutral(sent: ClientMessage): Message {
-  const { id, role, parts, metadata } = decodeMessage(sent, { chars: 100_000 });
+  const { id, role, parts, metadata } = decodeMessage(sent, {
+    chars: 100_000,
+    files: 20,
+    refusedUrls: "local",
+  });
   return {
     id: id!,
     role,
@@ -80,7 +85,7 @@ for (const client of Object.keys(UI_CLIENTS) as UiClient[]) {
         if (parts.length === 0) return;
         assertEquals(await invalidUi(client, asJson(toUi({ ...message, parts }))), undefined);
       }),
-      { numRuns: 300 },
+      { numRuns: casesOf(300) },
     );
   });
 }

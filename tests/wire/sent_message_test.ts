@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { AppError } from "../../src/domain/errors.ts";
 import type { Message, Part } from "../../src/domain/message.ts";
-import { buildPrompt } from "../../src/runs/prompt.ts";
+import { buildPrompt } from "../kit/prompt.ts";
 import { decodeMessage } from "../../src/wire/sent_message.ts";
 import { toUi } from "../../src/wire/ui_message.ts";
 import { toV4 } from "../../src/wire/v4_message.ts";
@@ -36,6 +36,15 @@ const REFUSED: [part: object, field: string][] = [
     { type: "source-url", sourceId: "s", url: "https://e.example/", providerMetadata: { a: 1 } },
     "providerMetadata.a",
   ],
+  [
+    {
+      type: "file",
+      mediaType: "image/png",
+      url: "data:image/png;base64,AAAA",
+      providerMetadata: null,
+    },
+    "providerMetadata",
+  ],
   [{ type: "file", url: "data:image/png;base64,AAAA" }, "mimeType"],
   [{ type: "file", mediaType: "image/png", url: "file:///etc/passwd" }, "url"],
 ];
@@ -52,7 +61,9 @@ for (const [part, field] of REFUSED) {
 Deno.test("a field is refused whose length cannot be compared", () => {
   for (const length of [{ toString: 1, valueOf: 1 }, [{ toString: true }]]) {
     const message = { id: { length }, role: "user", content: "Hello", metadata: { length: 1 } };
-    const error = assertThrows(() => decodeMessage(message, { chars: 100 })) as AppError;
+    const error = assertThrows(() =>
+      decodeMessage(message, { chars: 100, files: 20, refusedUrls: "local" })
+    ) as AppError;
     assertEquals(error.validations?.map(({ field }) => field), ["message.id"]);
   }
 });
@@ -81,7 +92,9 @@ for (const [state, v4, said] of APPROVALS) {
     const message = answer(decodeAnswer([{ ...call, ...state }]));
     assertEquals(toUi(message).parts, [{ ...call, ...state }] as never);
     assertEquals(toV4(message).toolInvocations, [{ ...nested, step: 0, ...v4 }] as never);
-    const results = buildPrompt([message], { type: "anthropic", system: undefined }).at(-1)!;
+    const results = buildPrompt([message], { type: "anthropic", model: "x", system: undefined }).at(
+      -1,
+    )!;
     assertEquals(results.content, [
       { type: "tool-result", toolCallId: "c", toolName: "where", output: said },
     ] as never);
@@ -101,7 +114,7 @@ Deno.test("an unknown key is not taken for a word of AI SDK 4", () => {
   const file = { type: "file", mediaType: "image/png", url: "https://e.example/a.png" };
   const { parts } = decodeMessage(
     { role: "user", parts: [{ ...file, name: {}, contentType: 1, note: 2 }] },
-    { chars: 100 },
+    { chars: 100, files: 20, refusedUrls: "local" },
   );
   assertEquals(toV4({ ...answer(parts), role: "user" }).experimental_attachments, [
     { contentType: "image/png", url: "https://e.example/a.png", note: 2 } as never,
@@ -109,7 +122,12 @@ Deno.test("an unknown key is not taken for a word of AI SDK 4", () => {
 });
 
 function decodeAnswer(parts: object[]): Part[] {
-  return decodeMessage({ id: "a", role: "assistant", parts }, { chars: 100 }).parts;
+  return decodeMessage({ id: "a", role: "assistant", parts }, {
+    chars: 100,
+    files: 20,
+    refusedUrls: "local",
+  })
+    .parts;
 }
 
 function answer(parts: Part[]): Message {

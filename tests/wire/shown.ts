@@ -25,10 +25,12 @@ export function asShownByUi(client: UiClient, message: Record<string, Json>): Sh
 /**
  * A message as far as AI SDK 4's client has it: it invents `createdAt` and `revisionId`, makes one
  * detail of reasonings that nothing redacted parts, guesses arguments that are not whole yet, and shows
- * a signature with what comes next, which may be an error.
+ * a signature with what comes next, which may be an error. How an answer ended it hears from the stream
+ * itself.
  */
 export function asShownByV4(message: Record<string, Json>, { failed = false } = {}): Shown {
-  const { createdAt: _, revisionId: __, ...rest } = message;
+  const { createdAt: _, revisionId: __, annotations, ...rest } = message;
+  const own = (annotations as Record<string, Json>[] | undefined)?.filter((item) => !item["run"]);
   const parts = (message["parts"] as Record<string, Json>[]).map((part) => {
     if (part["type"] === "reasoning") {
       const details = joinDetails(part["details"] as Detail[]);
@@ -45,6 +47,7 @@ export function asShownByV4(message: Record<string, Json>, { failed = false } = 
   return {
     ...rest,
     parts,
+    ...(own?.length && { annotations: own }),
     ...(invocations && { toolInvocations: invocations.map(known) }),
   };
 }

@@ -21,6 +21,18 @@ const declared = { declared: true } as const;
 const providerMetadata = { anthropic: { signature: "s" } };
 const METADATA = '{"totalUsage":{"inputTokens":3,"outputTokens":4,"totalTokens":7},"model":"x"}';
 
+/** The metadata of an answer that is not complete. */
+function marked(status: string, reason: string, message: string): string {
+  const run = JSON.stringify({ status, reason, message, retryable: true });
+  return METADATA.replace(/}$/, `,"run":${run}}`);
+}
+
+/** What goes ahead of an abort and an error, which have no place for metadata, without a number. */
+const AHEAD: Record<string, string> = {
+  finish: marked("stopped", "stopped", "The answer was stopped."),
+  error: marked("failed", failure.class, failure.message),
+};
+
 /** Every kind of event with the data of the frame that it becomes. */
 const GOLDEN: [RunEvent, string][] = [
   [{ type: "start", messageId: "m1", model: "x" }, '{"type":"start","messageId":"m1"}'],
@@ -127,7 +139,9 @@ const GOLDEN: [RunEvent, string][] = [
   ],
   [
     { type: "finish", state: "interrupted", finishReason: "other", usage, model: "x" },
-    `{"type":"finish","finishReason":"other","messageMetadata":${METADATA}}`,
+    `{"type":"finish","finishReason":"other","messageMetadata":${
+      marked("interrupted", "interrupted", "Parley ended while it made this answer.")
+    }}`,
   ],
   [
     { type: "finish", state: "stopped", finishReason: "other", usage, model: "x" },
@@ -167,13 +181,12 @@ const KINDS: Record<RunEvent["type"], true> = {
 Deno.test("every kind of event in the UI message stream", async (t) => {
   for (const [event, data] of GOLDEN) {
     await t.step(`${event.type} ${data}`, () => {
-      // An abort and an error have no place for metadata: it goes ahead, without a number.
       const bare = event.type === "finish" ? event.state === "stopped" : event.type === "error";
       const ahead = bare && "model" in event
-        ? `data: {"type":"message-metadata","messageMetadata":${METADATA}}\n\n`
+        ? `data: {"type":"message-metadata","messageMetadata":${AHEAD[event.type]}}\n\n`
         : "";
-      const frames = `${ahead}id: 12\ndata: ${data}\n\n`;
-      assertEquals(uiMessageStream.encode({ seq: 12, event }), frames);
+      const frames = `${ahead}id: run:12\ndata: ${data}\n\n`;
+      assertEquals(uiMessageStream.encode({ seq: 12, event }, "run"), frames);
     });
   }
   assertEquals(new Set(GOLDEN.map(([{ type }]) => type)), new Set(Object.keys(KINDS)));
@@ -181,7 +194,7 @@ Deno.test("every kind of event in the UI message stream", async (t) => {
 
 Deno.test("a frame is one event of server-sent events, whatever is in it", () => {
   for (const [event] of GOLDEN) {
-    const frame = uiMessageStream.encode({ seq: 1, event });
+    const frame = uiMessageStream.encode({ seq: 1, event }, "run");
     assert(frame.endsWith("\n\n"));
     for (const line of frame.slice(0, -2).split(/\r\n|\r|\n/)) {
       assert(line === "" || /^(id|data): ./.test(line), JSON.stringify(frame));

@@ -9,7 +9,7 @@ import * as parley from "./parley.js";
 const PATIENCE = 30_000;
 
 /** Opens the page of a chat in the test `t`, with the messages that its history has. */
-export async function openChat(t, chat, { model = "demo", thinking = false, token } = {}) {
+export async function openChat(t, chat, { model = "demo", thinking = false, busy, token } = {}) {
   const page = new ChatPage({
     api: `${parley.url}/api/v2/chats/${chat}/messages`,
     headers: { "Coder-Session-Token": token ?? parley.token },
@@ -18,6 +18,7 @@ export async function openChat(t, chat, { model = "demo", thinking = false, toke
       message: messages.at(-1),
       model,
       thinking,
+      busy,
     }),
   });
   t.after(() => page.close());

@@ -35,6 +35,11 @@ export async function historyOf(count, chat) {
   throw new Error(`chat ${chat} did not get ${count} messages`);
 }
 
+/** Ends the answer in progress, as the README's page does. */
+export function stopAnswer(chat) {
+  return ask("POST", `/api/v2/chats/${chat}/stop`);
+}
+
 function ask(method, path) {
   return fetch(url + path, { method, headers: { "Coder-Session-Token": token } });
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openChat } from "./chat_page.js";
-import { history, historyOf, newChat } from "./parley.js";
+import { history, historyOf, newChat, stopAnswer } from "./parley.js";
 
 const limits = { timeout: 60_000 };
 
@@ -45,3 +45,27 @@ test("a client that stops listening does not stop the answer", limits, async (t)
     assert.match(stored[3].content, /Message 2 of this chat said:\n\n> And again\n/);
   });
 });
+
+for (
+  const [way, stop] of [
+    ["leaves the stream", (page) => page.chat.stop()],
+    ["asks the server to end the answer", (_, chat) => stopAnswer(chat)],
+  ]
+) {
+  test(`a page that ${way} sends again at once, as in the README`, limits, async (t) => {
+    const chat = await newChat();
+    const page = await openChat(t, chat, { busy: "interrupt" });
+    await page.send(LONG);
+    await page.answerBegins();
+    await page.turn(() => stop(page, chat));
+    await page.turn(() => page.send("And again"));
+
+    assert.deepEqual(page.errors, []);
+    assert.equal(page.chat.status, "ready");
+    const stored = await historyOf(4, chat);
+    assert.deepEqual(stored.map(({ id }) => id), page.chat.messages.map(({ id }) => id));
+    assert.ok(stored[1].content.startsWith(page.chat.messages[1].content));
+    assert.ok(!/start Parley again\.\n$/.test(stored[1].content), "the answer was not stopped");
+    assert.match(stored[3].content, /Message 2 of this chat said:\n\n> And again\n/);
+  });
+}

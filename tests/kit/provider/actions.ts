@@ -1,4 +1,4 @@
-/** From a script to what is done on the wire. */
+/** Turns a script into actions on the wire. */
 import { type AnswerContext, blocksOf, type Dialect } from "./dialect.ts";
 import {
   type ContentStep,
@@ -12,8 +12,8 @@ import {
 } from "./script.ts";
 
 /**
- * One thing done on the wire. A head without a `length` starts a body in chunks; `reports` holds the
- * tokens that a payload tells the client.
+ * One action on the wire. A head without a `length` starts a chunked body; `reports` holds the tokens
+ * that a payload reports to the client.
  */
 export type Action =
   | { head: { status: number; headers: Record<string, string>; length?: number } }
@@ -24,13 +24,13 @@ export type Action =
   | { stall: true }
   | { refuse: true };
 
-/** What of a request decides how a script is rendered. */
+/** The parts of a request that decide how to render a script. */
 export interface Asked {
   readonly dialect: Dialect;
   readonly model: string;
   readonly streaming: boolean;
   readonly body: Record<string, unknown>;
-  /** Makes the ids of the answer. */
+  /** Generates the ids of the answer. */
   readonly number: number;
 }
 
@@ -38,7 +38,7 @@ const encoder = new TextEncoder();
 const STREAM = { "content-type": "text/event-stream", "cache-control": "no-cache" };
 const JSON_TYPE = { "content-type": "application/json" };
 
-/** The actions that answer one request with a script. */
+/** The actions that play a script as the answer to one request. */
 export function actionsOf(script: Script, asked: Asked): Action[] {
   const hold: Action[] = script.hold ? [{ wait: settled(script.hold) }] : [];
   if (script.refuse) return [...hold, { refuse: true }];
@@ -74,7 +74,7 @@ function streamActions(script: Script, dialect: Dialect, context: AnswerContext)
   return [{ head }, ...track.finished()];
 }
 
-// Without streaming the pauses come first: the head is sent when the whole answer is known.
+// Without streaming the pauses come first: the head is sent once the whole answer is known.
 function wholeActions(script: Script, dialect: Dialect, context: AnswerContext): Action[] {
   const steps = script.steps ?? [];
   const pauses = new Track(1);
@@ -114,7 +114,7 @@ class Track {
 
   constructor(private readonly deltasPerWrite: number) {}
 
-  /** Frames that go out with what comes next, or before the next pause. */
+  /** Adds frames that go out with the next ones, or before the next pause. */
   frames(text: string, reports?: Partial<Usage>): void {
     this.#pending += text;
     if (reports) this.#reports = { ...this.#reports, ...reports };
@@ -165,7 +165,7 @@ function usageOf(steps: readonly Step[], asked: Asked): Required<Usage> | undefi
   return { cached: 0, reasoning: 0, ...(finish?.usage ?? { input: 10, output }) };
 }
 
-/** Which tokens the first frames tell and which the last. */
+/** The tokens that the first frames report, and those that the last ones do. */
 function reportsOf(dialect: Dialect, usage: Required<Usage> | undefined) {
   if (!usage || !dialect.inputFirst) return { atStart: undefined, atFinish: usage };
   const { input, cached, output, reasoning } = usage;

@@ -164,7 +164,7 @@ function citation({ url, title }: { url: string; title: string }) {
   return { type, cited_text: "", url, title, encrypted_index: "" };
 }
 
-// Anthropic counts the cached tokens beside the input, not in it.
+// Anthropic does not include cached tokens in the input.
 function inputUsage(usage: Required<Usage>) {
   return {
     input_tokens: usage.input - usage.cached,

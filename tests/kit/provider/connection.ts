@@ -1,6 +1,6 @@
 /**
- * HTTP/1.1 by hand over TCP: no server library lets go of a socket after an exact byte of a body, or
- * tells at once that the client has closed while nothing is being written.
+ * Hand-written HTTP/1.1 over TCP: no server library can close a socket after an exact byte of a body,
+ * or report at once that the client has closed while nothing is being written.
  */
 
 /** A request as read from the wire. */
@@ -16,9 +16,9 @@ const decoder = new TextDecoder();
 const LAST_CHUNK = encoder.encode("0\r\n\r\n");
 const READ_SIZE = 16 * 1024;
 
-/** One accepted TCP connection; kept alive over several requests. */
+/** One accepted TCP connection, kept alive across requests. */
 export class Connection {
-  /** Resolves with `performance.now()` when the socket is closed, by whichever side. */
+  /** Resolves with `performance.now()` when either side closes the socket. */
   readonly closed: Promise<number>;
   readonly #conn: Deno.TcpConn;
   readonly #inbox = new Inbox();
@@ -32,12 +32,12 @@ export class Connection {
     this.closed = this.#pump();
   }
 
-  /** True if `destroy` ended the connection, false if the client did or nobody yet. */
+  /** True if `destroy` ended the connection; false if the client did, or nobody has yet. */
   get closedHere(): boolean {
     return this.#closedHere;
   }
 
-  /** The next request, or undefined when there will be none. */
+  /** The next request, or undefined if there are no more. */
   async next(): Promise<WireRequest | undefined> {
     const head = await this.#until("\r\n\r\n");
     if (head === undefined) return undefined;
@@ -52,7 +52,7 @@ export class Connection {
     return { method, url, headers, body: decoder.decode(body) };
   }
 
-  /** Waits for `promise` to settle; false if the connection is closed before. */
+  /** Waits for `promise` to settle; false if the connection closes first. */
   async until(promise: PromiseLike<unknown>): Promise<boolean> {
     if (this.#isClosed) return false;
     // A race with the long-lived `closed` would keep every waiter alive as long as the connection.
@@ -63,7 +63,7 @@ export class Connection {
     return !this.#isClosed;
   }
 
-  /** Waits for `ms` milliseconds; false if the connection is closed before. */
+  /** Waits for `ms` milliseconds; false if the connection closes first. */
   async sleep(ms: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
@@ -72,7 +72,7 @@ export class Connection {
     return open;
   }
 
-  /** Writes all the bytes; false if the connection is closed before. */
+  /** Writes all the bytes; false if the connection closes first. */
   async write(bytes: Uint8Array): Promise<boolean> {
     try {
       for (let at = 0; at < bytes.length && !this.#isClosed;) {
@@ -84,13 +84,13 @@ export class Connection {
     return !this.#isClosed;
   }
 
-  /** Closes the socket now; what has been written still arrives. */
+  /** Closes the socket now; bytes already written still arrive. */
   destroy(): void {
     if (!this.#isClosed) this.#closedHere = true;
     this.#close();
   }
 
-  /** The text up to and with `mark`. */
+  /** The text up to and including `mark`. */
   async #until(mark: string): Promise<string | undefined> {
     let end = this.#inbox.endOf(mark);
     for (; end < 0; end = this.#inbox.endOf(mark)) {
@@ -126,7 +126,7 @@ export class Connection {
         this.#inbox.filled(count);
       }
     } catch {
-      // Reset by the client, or closed here: the end in both cases.
+      // Reset by the client or closed here: either way, the end.
     }
     this.#close();
     return performance.now();
@@ -140,9 +140,9 @@ export class Connection {
   }
 }
 
-/** The answer to one request: a head, then a body in chunks or of a length told beforehand. */
+/** The answer to one request: a head, then a body that is chunked or of a declared length. */
 export class Answer {
-  /** Bytes of the body that have been written, without the framing of the chunks. */
+  /** Bytes of the body written so far, without the chunk framing. */
   bytesSent = 0;
   /** The status, once the head has been sent. */
   status: number | undefined;
@@ -150,7 +150,7 @@ export class Answer {
 
   constructor(readonly connection: Connection) {}
 
-  /** Writes the status line and headers; with no `length` the body is sent in chunks. */
+  /** Writes the status line and headers; without a `length` the body is chunked. */
   head(status: number, headers: Record<string, string>, length?: number): Promise<boolean> {
     this.status = status;
     this.#chunked = length === undefined;
@@ -176,7 +176,7 @@ export class Answer {
   }
 }
 
-/** Bytes that have been read and not yet taken. */
+/** Bytes read but not yet taken. */
 class Inbox {
   #buffer = new Uint8Array(READ_SIZE);
   #start = 0;
@@ -187,7 +187,7 @@ class Inbox {
     return this.#end - this.#start;
   }
 
-  /** Where the next bytes are to be read into; at least `size` long. */
+  /** The buffer for the next bytes, at least `size` long. */
   room(size: number): Uint8Array {
     if (this.#buffer.length - this.#end < size) {
       const kept = this.#buffer.subarray(this.#start, this.#end);
@@ -206,12 +206,12 @@ class Inbox {
     this.#wake = Promise.withResolvers<void>();
   }
 
-  /** Resolves when more bytes have come. */
+  /** Resolves when more bytes have arrived. */
   more(): Promise<void> {
     return this.#wake.promise;
   }
 
-  /** How many bytes there are up to and with `mark`; -1 while it has not come. */
+  /** The number of bytes up to and including `mark`; -1 if it has not arrived. */
   endOf(mark: string): number {
     const codes = encoder.encode(mark);
     for (let at = this.#start; at + codes.length <= this.#end; at++) {

@@ -1,4 +1,4 @@
-/** What a wire format must be able to say, and what the formats share. */
+/** The interface of a wire format, and what the formats share. */
 import type { ContentStep, Failure, FinishReason, Step, ToolCall, Usage } from "./script.ts";
 
 /**
@@ -7,12 +7,12 @@ import type { ContentStep, Failure, FinishReason, Step, ToolCall, Usage } from "
  */
 export type DialectName = "chat" | "responses" | "anthropic" | "google";
 
-/** What the frames of one answer have in common. */
+/** The context that the frames of one answer share. */
 export interface AnswerContext {
-  /** Makes ids: "000001" for the first request, so that equal scripts have bodies of equal length. */
+  /** Generates ids: "000001" for the first request, so that equal scripts give bodies of equal length. */
   readonly serial: string;
   readonly model: string;
-  /** Undefined: none is reported. */
+  /** If undefined, none is reported. */
   readonly usage: Required<Usage> | undefined;
 }
 
@@ -27,9 +27,9 @@ export interface StreamRenderer {
 /** A wire format. */
 export interface Dialect {
   readonly name: DialectName;
-  /** Whether the input tokens are told in the first frame, so that a cut answer has told them too. */
+  /** Whether the first frame reports the input tokens, so that even a cut answer has reported them. */
   readonly inputFirst: boolean;
-  /** Whether a streaming request with this body is told its usage. */
+  /** Whether a streaming request with this body gets its usage. */
   wantsUsage(body: Record<string, unknown>): boolean;
   stream(context: AnswerContext): StreamRenderer;
   /** The JSON body of an answer that is not streamed. */
@@ -38,7 +38,7 @@ export interface Dialect {
   failure(failure: Failure): unknown;
 }
 
-/** A stretch of an answer: neighbouring steps of one kind put together. */
+/** A block of an answer: adjacent steps of one kind, joined. */
 export type Block =
   | { kind: "text"; text: string; sources: { url: string; title: string }[] }
   | { kind: "reasoning"; text: string; signature?: string }
@@ -46,7 +46,7 @@ export type Block =
   | { kind: "tool"; call: ToolCall }
   | { kind: "file"; mediaType: string; data: string };
 
-/** Seconds since 1970 in every answer: fixed, so that equal requests get equal bytes. */
+/** The creation time of every answer, in Unix seconds: fixed, so that equal requests get equal bytes. */
 export const CREATED = 1_750_000_000;
 
 /** One server-sent event with a JSON payload. */
@@ -60,7 +60,7 @@ export function argsText(call: ToolCall): string {
   return typeof call.args === "string" ? call.args : JSON.stringify(call.args ?? {});
 }
 
-/** The arguments of a call as the pieces that are streamed. */
+/** The arguments of a call, in the pieces to stream. */
 export function argsPieces(call: ToolCall): string[] {
   const letters = Array.from(argsText(call));
   const size = Math.max(1, Math.ceil(letters.length / (call.chunks ?? 1)));
@@ -76,7 +76,7 @@ export function textOf(blocks: readonly Block[]): string {
   return blocks.map((block) => block.kind === "text" ? block.text : "").join("");
 }
 
-/** The steps of an answer put together for a dialect's whole JSON. */
+/** The steps of an answer, joined for a dialect's whole JSON. */
 export function blocksOf(steps: readonly Step[]): Block[] {
   const blocks: Block[] = [];
   for (const step of steps) {

@@ -4,7 +4,7 @@ import { APICallError, type LanguageModelV4FunctionTool } from "@ai-sdk/provider
 import { type FinishReason, type ScriptedProvider, startProvider, type Step } from "./provider.ts";
 import { callOf, modelOf, ofType, type Package, PACKAGES, streamed, textIn } from "./sdk.ts";
 
-/** One test for each package, each with a provider of its own. */
+/** One test per package, each with its own provider. */
 function each(
   name: string,
   kinds: readonly Package[],

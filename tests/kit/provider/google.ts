@@ -94,7 +94,7 @@ function functionCall(call: ToolCall): Part {
   return { functionCall: { id: call.id, name: call.name, args: parsedArgs(call) } };
 }
 
-// Broken JSON cannot be an object here; the SDK passes a string on as it is.
+// Broken JSON cannot be an object here; the SDK passes a string through unchanged.
 function parsedArgs(call: ToolCall): unknown {
   try {
     return JSON.parse(argsText(call));
@@ -121,7 +121,7 @@ function trailer({ serial, model, usage }: AnswerContext): Part {
   };
 }
 
-// Google counts the thoughts beside the candidates' tokens, not in them.
+// Google does not include thoughts in the candidates' tokens.
 function usageOf(usage: Required<Usage>) {
   return {
     promptTokenCount: usage.input,
@@ -156,7 +156,7 @@ const RPC_STATUS: Record<number, string> = {
   504: "DEADLINE_EXCEEDED",
 };
 
-// Google ends its frames in CRLF.
+// Google ends its frames with CRLF.
 function frame(payload: unknown): string {
   return `data: ${JSON.stringify(payload)}\r\n\r\n`;
 }

@@ -1,11 +1,11 @@
 /**
- * The scripted provider on its own, for benches:
+ * The scripted provider as a program, for benchmarks:
  *
  *     deno run -A tests/kit/provider/main.ts --port 0 --deltas 100 --delay 0
  *
- * It prints "provider listens on URL" and serves until SIGINT or SIGTERM. A request whose last user
- * message is a JSON object such as {"deltas":1000,"delayMs":20,"perWrite":1,"size":5} is answered by that
- * plan, any other by the plan of the flags.
+ * It prints "provider listens on URL" and serves until SIGINT or SIGTERM. If the last user message of
+ * a request is a JSON object such as {"deltas":1000,"delayMs":20,"perWrite":1,"size":5}, it answers by
+ * that plan, otherwise by the plan in the flags.
  */
 import { parseArgs } from "node:util";
 import { deltas, lastUserText, type Script, startProvider, type Step } from "./provider.ts";
@@ -13,7 +13,7 @@ import { deltas, lastUserText, type Script, startProvider, type Step } from "./p
 /** How long an answer is and how fast it comes. */
 interface Plan {
   deltas: number;
-  /** Milliseconds before each write but the first. */
+  /** Milliseconds before each write except the first. */
   delayMs: number;
   /** Deltas in one write. */
   perWrite: number;
@@ -21,7 +21,7 @@ interface Plan {
   size: number;
 }
 
-/** Chooses scripts by plan; equal plans get the same script, so that it is rendered once. */
+/** Chooses scripts by plan; equal plans share a script, which is rendered only once. */
 function scriptsByPlan(standard: Plan): (userText: string) => Script {
   const scripts = new Map<string, Script>();
   return (userText) => {

@@ -1,4 +1,4 @@
-/** OpenAI's chat completions, as compatible servers speak them too. */
+/** OpenAI's chat completions, which compatible servers also speak. */
 import {
   type AnswerContext,
   argsPieces,
@@ -16,7 +16,7 @@ import type { ContentStep, Failure, FinishReason, ToolCall, Usage } from "./scri
 export const openaiChat: Dialect = {
   name: "chat",
   inputFirst: false,
-  // As the real service: no usage in a stream unless it is asked for.
+  // Like the real service: no usage in a stream unless requested.
   wantsUsage: (body) =>
     (body.stream_options as { include_usage?: boolean } | undefined)?.include_usage === true,
   stream: (context) => new ChatRenderer(context),
@@ -30,7 +30,7 @@ class ChatRenderer implements StreamRenderer {
 
   constructor(private readonly context: AnswerContext) {}
 
-  // The role's chunk depends on what comes first, so it is sent with that.
+  // The role's chunk depends on the first content, so it is sent with that.
   start(): string {
     return "";
   }
@@ -136,13 +136,13 @@ function usageOf(usage: Required<Usage>) {
   };
 }
 
-/** OpenAI's JSON error, of both its APIs. */
+/** The JSON error of both OpenAI APIs. */
 export function openaiFailure(failure: Failure): unknown {
   const { type, code } = openaiErrorNames(failure);
   return { error: { message: failure.message, type, param: null, code } };
 }
 
-/** The type and code that OpenAI gives to a status. */
+/** OpenAI's error type and code for a status. */
 export function openaiErrorNames(failure: Failure): { type: string; code: string | null } {
   const [type, code] = ERROR_NAMES[failure.status ?? 500] ??
     ((failure.status ?? 500) < 500 ? ["invalid_request_error", null] : ["server_error", null]);

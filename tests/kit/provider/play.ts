@@ -1,14 +1,14 @@
-/** Doing on the wire what a script says. */
+/** Plays a script on the wire. */
 import type { Action } from "./actions.ts";
 import type { Answer } from "./connection.ts";
 import type { Usage } from "./script.ts";
 
-/** How a request ended; "open" while it has not. "client-closed": the client left first. */
+/** How a request ended; "open" if it has not. "client-closed": the client left first. */
 export type Outcome = "open" | "complete" | "cut" | "refused" | "client-closed";
 
 /**
- * Plays actions as the answer to one request. The socket is cut after `limit` bytes of the body;
- * `report` is told what tokens have been reported once they are on the wire.
+ * Plays actions as the answer to one request. Cuts the socket after `limit` bytes of the body, and
+ * calls `report` with reported tokens once they are on the wire.
  */
 export async function play(
   actions: readonly Action[],
@@ -33,7 +33,7 @@ export async function play(
   return await answer.end() ? "complete" : left(answer);
 }
 
-/** Keeps time: delays follow one another without drift, and a wait starts the clock anew. */
+/** Keeps time: consecutive delays do not drift, and a wait restarts the clock. */
 class Pace {
   #due = performance.now();
 

@@ -1,6 +1,6 @@
 /**
  * The scripted provider: an HTTP server that speaks the wire formats of the model providers and plays
- * what a test or a bench tells it, faults included.
+ * the scripts of a test or a benchmark, faults included.
  */
 import { Answer, Connection, type WireRequest } from "./connection.ts";
 import { type Action, actionsOf, type Asked } from "./actions.ts";
@@ -15,8 +15,8 @@ export { lastUserText, type RecordedRequest } from "./request.ts";
 export * from "./script.ts";
 
 /**
- * What the next requests are answered with: one script for all, a queue of which the last is repeated,
- * or a choice for each request.
+ * The answers to the next requests: one script for all, a queue whose last script repeats, or a
+ * function that chooses for each request.
  */
 export type ScriptSource =
   | Script
@@ -25,24 +25,24 @@ export type ScriptSource =
 
 /** How to start a provider. */
 export interface ProviderOptions {
-  /** As given to `script`; without one each answer is the text "ok". */
+  /** As for `script`; by default each answer is the text "ok". */
   script?: ScriptSource;
-  /** The ids that `GET /v1/models` lists; "scripted" if absent. Any model is answered. */
+  /** The ids that `GET /v1/models` lists; default: "scripted". Any model gets an answer. */
   models?: readonly string[];
-  /** 0, the default, takes a free one. */
+  /** 0, the default, picks a free port. */
   port?: number;
-  /** False keeps no requests, so that a long bench does not fill the memory; true if absent. */
+  /** If false, keeps no requests, so that a long benchmark does not fill the memory; default: true. */
   record?: boolean;
 }
 
 /**
- * What one model was asked for and what it told: a client's ledger must add up to this. Tokens count
- * once the write that tells them has gone out whole; Anthropic tells the input in the first one.
+ * The requests to one model and the tokens it reported: a client's ledger must add up to this. Tokens
+ * count once the write that reports them is complete; Anthropic reports the input in the first one.
  */
 export interface UsageTotals extends Required<Usage> {
-  /** Requests that arrived, the failed ones included. */
+  /** Requests that arrived, including failed ones. */
   requests: number;
-  /** Answers whose output tokens were told. */
+  /** Answers that reported their output tokens. */
   reported: number;
 }
 
@@ -52,11 +52,11 @@ export interface ScriptedProvider extends AsyncDisposable {
   readonly url: string;
   /** The base URLs for the SDK's provider packages. */
   readonly base: { openai: string; anthropic: string; google: string };
-  /** The requests for an answer that have arrived, in that order. */
+  /** The requests for an answer, in order of arrival. */
   readonly requests: readonly RecordedRequest[];
   /** By model. */
   readonly usage: Readonly<Record<string, UsageTotals>>;
-  /** Says what is played from the next request on. */
+  /** Sets what to play from the next request on. */
   script(source: ScriptSource): void;
   /** Resolves with all requests as soon as `count` have arrived since the start. */
   waitForRequests(count: number): Promise<readonly RecordedRequest[]>;
@@ -159,7 +159,7 @@ class Provider implements ScriptedProvider {
     );
   }
 
-  // A script function that throws must be seen in the test, not end the provider.
+  // An error in a script function must show in the test, not end the provider.
   async #scriptFor(request: Recording): Promise<Script> {
     try {
       return await this.#next(request);

@@ -1,4 +1,4 @@
-/** The provider itself: what it records, how scripts are chosen and paced, and the command line. */
+/** The provider itself: recording, choice and pacing of scripts, and the command line. */
 import { assert, assertEquals, assertGreaterOrEqual, assertStringIncludes } from "@std/assert";
 import { deltas, gate, lastUserText, type ScriptedProvider, startProvider } from "./provider.ts";
 import { callOf, modelOf, PACKAGES, streamed, textIn } from "./sdk.ts";
@@ -40,7 +40,7 @@ Deno.test("a request's body may come in chunks", async () => {
   assertEquals(lastUserText(provider.requests[0]!.body), "hi");
 });
 
-Deno.test("a queue is played in order and its last script again and again", async () => {
+Deno.test("a queue plays in order and repeats its last script", async () => {
   await using provider = await startProvider({
     script: [{ steps: [{ text: "one" }] }, { status: 429 }, { steps: [{ text: "three" }] }],
   });
@@ -53,7 +53,7 @@ Deno.test("a queue is played in order and its last script again and again", asyn
   assertEquals(answers, [["one"], 429, ["three"], ["three"]]);
 });
 
-Deno.test("a function chooses by the request, and its failure is told", async () => {
+Deno.test("a function chooses by request, and its failure is reported", async () => {
   await using provider = await startProvider({
     script: (request) => {
       if (request.number === 2) throw new Error("no script for this");
@@ -66,7 +66,7 @@ Deno.test("a function chooses by the request, and its failure is told", async ()
   assertStringIncludes(await failed.text(), "no script for this");
 });
 
-Deno.test("a gate holds an answer until it is opened", async () => {
+Deno.test("a gate holds an answer until it opens", async () => {
   const held = gate();
   await using provider = await startProvider({
     script: { steps: [{ text: "a" }, { wait: held }, { text: "b" }] },
@@ -82,7 +82,7 @@ Deno.test("a gate holds an answer until it is opened", async () => {
   assertEquals(deltasIn(text), ["a", "b"]);
 });
 
-Deno.test("a request closed while a gate is shut is not held by it", async () => {
+Deno.test("a closed gate does not hold a request whose client leaves", async () => {
   await using provider = await startProvider({
     script: { steps: [{ text: "a" }, { wait: gate() }] },
   });
@@ -92,7 +92,7 @@ Deno.test("a request closed while a gate is shut is not held by it", async () =>
   assertEquals(await provider.requests[0]!.ended, "client-closed");
 });
 
-Deno.test("waitForRequests resolves when as many have arrived", async () => {
+Deno.test("waitForRequests resolves when that many have arrived", async () => {
   await using provider = await startProvider();
   const both = provider.waitForRequests(2);
   await Promise.all([1, 2].map(async () => (await ask(provider.url, "hi")).text()));
@@ -125,7 +125,7 @@ Deno.test("prerendered bytes are the same for each request", async () => {
   assert(other !== first);
 });
 
-Deno.test("chat completions tell their usage only to who asks for it", async () => {
+Deno.test("chat completions report usage only on request", async () => {
   await using provider = await startProvider();
   assert(!(await (await ask(provider.url, "hi")).text()).includes("usage"));
   assertEquals(provider.usage.scripted?.reported, 0);
@@ -139,14 +139,14 @@ Deno.test("the models are listed in OpenAI's shape", async () => {
   assertEquals(provider.requests.length, 0);
 });
 
-Deno.test("what is no provider's route is told so", async () => {
+Deno.test("an unknown route gets an error", async () => {
   await using provider = await startProvider();
   const response = await fetch(`${provider.url}/v1/nothing`, { method: "POST", body: "{}" });
   assertEquals(response.status, 404);
   assertStringIncludes(await response.text(), "POST /v1/nothing");
 });
 
-Deno.test("closing the provider cuts what is open", async () => {
+Deno.test("closing the provider cuts open connections", async () => {
   const provider = await startProvider({ script: { steps: [{ text: "a" }, { stall: true }] } });
   const reading = streamed(modelOf("compatible", provider), callOf("hi"));
   const [request] = await provider.waitForRequests(1);
@@ -179,7 +179,7 @@ Deno.test("the command line serves plans", async () => {
   assertEquals((await child.status).code, 0);
 });
 
-/** In how many chunks a body came, read off the wire. */
+/** The number of chunks of a body on the wire. */
 async function chunksOf(script: Parameters<ScriptedProvider["script"]>[0]): Promise<number> {
   await using provider = await startProvider({ script });
   using conn = await Deno.connect({

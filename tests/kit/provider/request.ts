@@ -1,4 +1,4 @@
-/** What the provider keeps of a request, and what it reads out of one. */
+/** The provider's record of a request, and how it reads one. */
 import type { Answer, WireRequest } from "./connection.ts";
 import { anthropic } from "./anthropic.ts";
 import type { Dialect, DialectName } from "./dialect.ts";
@@ -18,25 +18,25 @@ export interface RecordedRequest {
   readonly body: Record<string, unknown>;
   readonly dialect: DialectName;
   readonly model: string;
-  /** Whether the answer is to be streamed. */
+  /** Whether to stream the answer. */
   readonly streaming: boolean;
   readonly arrivedAt: number;
   /** The HTTP status of the answer; undefined until its head has been sent. */
   readonly status: number | undefined;
   readonly outcome: Outcome;
-  /** Bytes of the answer's body sent until now. */
+  /** Bytes of the answer's body sent so far. */
   readonly bytesSent: number;
-  /** When the answer ended, with whatever outcome. */
+  /** When the answer ended, whatever the outcome. */
   readonly endedAt: number | undefined;
-  /** When the connection was closed; after a complete answer it may stay open for the next request. */
+  /** When the connection closed; after a complete answer it may stay open for the next request. */
   readonly closedAt: number | undefined;
   /** Resolves with the outcome when the answer has ended. */
   readonly ended: Promise<Outcome>;
-  /** Resolves with the time when the connection was closed, the outcome being known by then. */
+  /** Resolves with the time when the connection closed; the outcome is known by then. */
   readonly closed: Promise<number>;
 }
 
-/** Who is asked, how and for what. */
+/** The dialect, model and mode of a request. */
 export interface Route {
   dialect: Dialect;
   model: string;
@@ -62,7 +62,7 @@ function byPath(pathname: string): Dialect | undefined {
   return pathname.endsWith("/messages") ? anthropic : undefined;
 }
 
-/** The text of the last message from the user in a request of any dialect; "" if there is none. */
+/** The text of the last user message in a request of any dialect; "" if there is none. */
 export function lastUserText(body: Record<string, unknown>): string {
   const messages = (body.messages ?? body.input ?? body.contents ?? []) as WireMessage[];
   const last = messages.findLast((message) => message.role === "user");
@@ -77,7 +77,7 @@ interface WireMessage {
   parts?: { text?: string }[];
 }
 
-/** The record of a request that is being answered. */
+/** The record of a request in progress. */
 export class Recording implements RecordedRequest {
   readonly method: string;
   readonly path: string;

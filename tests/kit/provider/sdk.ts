@@ -1,4 +1,4 @@
-/** The AI SDK's own provider packages pointed at a scripted provider. */
+/** The AI SDK's own provider packages, pointed at a scripted provider. */
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createGoogle } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
@@ -10,7 +10,7 @@ import type {
 } from "@ai-sdk/provider";
 import type { ScriptedProvider } from "./provider.ts";
 
-/** The packages that Parley speaks through; "openai" is the Responses API. */
+/** The packages that Parley uses; "openai" is the Responses API. */
 export type Package = "openai" | "openai-chat" | "compatible" | "anthropic" | "google";
 
 /** All of them. */
@@ -47,9 +47,9 @@ export function modelOf(
 }
 
 /**
- * `fetch`, but with a signal that holds the response. In Deno 2.9 the signal of a fetch stops working once
- * the Response has been garbage collected, and the SDK keeps nothing of it but the body: an abort then
- * neither ends the stream nor closes the connection.
+ * `fetch`, but with a signal that holds the response. In Deno 2.9 the signal of a fetch stops working
+ * once the Response is garbage collected, and the SDK keeps only its body: an abort would then neither
+ * end the stream nor close the connection.
  */
 export const holdingFetch: typeof fetch = async (input, init) => {
   const response = await fetch(input, init);
@@ -65,7 +65,7 @@ export function callOf(
   return { prompt: [{ role: "user", content: [{ type: "text", text }] }], ...more };
 }
 
-/** What a stream brought: its parts, and the error that ended it if it did not end by itself. */
+/** The parts of a stream, and the error that ended it, if any. */
 export interface Streamed {
   parts: LanguageModelV4StreamPart[];
   error: unknown;
@@ -96,7 +96,7 @@ export function ofType<T extends LanguageModelV4StreamPart["type"]>(
   );
 }
 
-/** All text put together. */
+/** All text, joined. */
 export function textIn(result: Streamed): string {
   return ofType(result, "text-delta").map((part) => part.delta).join("");
 }

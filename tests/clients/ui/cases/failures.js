@@ -42,7 +42,7 @@ export const failures = {
   },
 
   async "a provider's error in the middle is an error with the server's words"(t, sdk) {
-    await failsWith(t, sdk, "fail", /^The provider ".+" failed in the middle of the answer\.$/);
+    await failsWith(t, sdk, "fail", /^The provider ".+" failed: out of order$/);
   },
 };
 

@@ -42,11 +42,22 @@ export const stopping = {
     assert.equal((await history(chat)).length, 4);
     assert.equal(page.lastText, "Turn 2");
   },
+
+  async "a page that leaves the stream sends again at once, as in the README"(t, sdk) {
+    const { chat, page } = await halfAnswered(t, sdk, { body: { busy: "interrupt" } });
+    await page.turn(() => page.chat.stop());
+    await page.say("And again");
+
+    assert.deepEqual(page.errors, []);
+    const stored = await history(chat);
+    assert.deepEqual(stored.map(textOf).slice(1), ["One half", "And again", "Turn 2"]);
+    assert.deepEqual(stored.map(({ id }) => id), page.chat.messages.map(({ id }) => id));
+  },
 };
 
-async function halfAnswered(t, sdk) {
+async function halfAnswered(t, sdk, options) {
   const chat = await newChat(scripted);
-  const page = await openChat(t, sdk, chat);
+  const page = await openChat(t, sdk, chat, options);
   page.chat.sendMessage({ text: held(chat) });
   await page.answerSays("One half");
   return { chat, page };

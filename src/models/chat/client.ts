@@ -1,0 +1,109 @@
+import { APICallError } from "@ai-sdk/provider";
+import type { Json } from "../../domain/json.ts";
+import { Pauses } from "../../domain/pauses.ts";
+import type { ModelClient, ModelRequest, TakePart } from "../client.ts";
+import type { EventBody } from "../event_body.ts";
+import type { ProviderHttp } from "../provider_http.ts";
+import { ErrorAnswer } from "../whole_answer.ts";
+import { ChatAnswer } from "./answer.ts";
+import { eventsIn } from "./events.ts";
+import { messagesOf, settingsOf } from "./request.ts";
+
+/**
+ * A model behind OpenAI's chat completions, as llama.cpp, Ollama, vLLM, LM Studio and most gateways
+ * speak them. The AI SDK's own package is strict where these are not, and costs two streams of objects
+ * for each answer.
+ */
+export function chatClient(
+  { apiKey, baseUrl }: { apiKey: string; baseUrl: string },
+  model: string,
+  http: Pick<ProviderHttp, "ask">,
+): ModelClient {
+  const url = `${baseUrl}/chat/completions`;
+  const headers = {
+    "content-type": "application/json",
+    accept: "text/event-stream",
+    ...(apiKey !== "" && { authorization: `Bearer ${apiKey}` }),
+  };
+  return {
+    async stream(request, signal, take) {
+      const body = await bodyOf(model, request);
+      const { response, body: events } = await http.ask(url, {
+        method: "POST",
+        headers,
+        body,
+        signal,
+      });
+      if (events) return await readAnswer(events, take);
+      throw await refusal(url, response);
+    },
+  };
+}
+
+/** How much is written before everybody else has a turn, in characters. */
+const TURN = 1024 * 1024;
+
+/** Written message by message, with turns in between: a long history takes long to write. */
+async function bodyOf(model: string, request: ModelRequest): Promise<string> {
+  const settings = JSON.stringify(settingsOf(model, request));
+  const messages: string[] = [];
+  let written = 0;
+  for (const message of messagesOf(request.prompt)) {
+    const text = JSON.stringify(message);
+    messages.push(text);
+    written += text.length;
+    if (written < TURN) continue;
+    written = 0;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  return `${settings.slice(0, -1)},"messages":[${messages.join(",")}]}`;
+}
+
+/** The provider's refusal, with what it says of the reason. */
+async function refusal(url: string, response: Response): Promise<APICallError> {
+  const body = await response.text();
+  return new APICallError({
+    message: response.statusText,
+    url,
+    requestBodyValues: undefined,
+    statusCode: response.status,
+    responseHeaders: Object.fromEntries(response.headers),
+    responseBody: body,
+  });
+}
+
+/**
+ * Reads the parts of an answer, to the end that the dialect names, whatever the connection does then.
+ * @throws what broke the connection before that.
+ */
+export async function readAnswer(
+  events: Pick<EventBody, "read" | "cancel" | "isWhole">,
+  take: TakePart,
+  newId: () => string = () => `call_${crypto.randomUUID()}`,
+): Promise<void> {
+  let wait: Promise<void> | undefined;
+  const answer = new ChatAnswer((part) => {
+    if (part.type === "error" && events.isWhole) throw new ErrorAnswer(part.error as Json);
+    wait = take(part) || wait;
+  }, newId);
+  const decoder = new TextDecoder();
+  const pauses = new Pauses();
+  let [isDone, count] = [false, 0];
+  try {
+    while (!isDone) {
+      const read = await events.read(answer.left);
+      if (read.done) break;
+      for (const event of eventsIn(decoder.decode(read.value, { stream: true }))) {
+        isDone ||= answer.take(event);
+        // A provider may send a million events of nothing at once.
+        if (++count % 64 === 0) await pauses.next();
+        if (wait) await wait;
+        wait = undefined;
+      }
+    }
+    answer.end(isDone || events.isWhole);
+    if (wait) await wait;
+  } finally {
+    events.cancel(undefined).catch(() => {});
+  }
+}

@@ -1,0 +1,230 @@
+import type { SdkEvents } from "./sdk_events.ts";
+import { BodyReader } from "../domain/body_reader.ts";
+import type { Turns } from "../domain/turns.ts";
+import { EventBytes } from "../net/event_bytes.ts";
+import { Trouble } from "../net/trouble.ts";
+
+/** The most bytes of one answer, unpacked: those of some 400,000 tokens, each in an event of its own. */
+const MAX_BODY = 128 * 1024 * 1024;
+
+/** How many bytes are read in one turn. */
+const TURN = 16 * 1024;
+
+/** The most bytes that one read takes. */
+const READ = 16 * 1024;
+
+/** What is known of a body. */
+export interface BodyOptions {
+  /** Called for all that comes, whatever it means. */
+  onBytes?: () => void;
+  /** True if the response says that it is a stream of events. */
+  isStream?: boolean;
+}
+
+/** The result of a read. */
+export type BodyRead = { done: false; value: Uint8Array<ArrayBuffer> } | {
+  done: true;
+  value?: undefined;
+};
+
+const OVER: BodyRead = { done: true };
+
+/** The events of a response. */
+export class EventBody {
+  readonly #reader: BodyReader;
+  readonly #events: EventBytes;
+  #total = 0;
+  #inTurn = 0;
+  #ended = false;
+  #head = new Uint8Array();
+  #kind: BodyKind | undefined;
+  /** Thrown behind the events before it. */
+  #failure: unknown;
+
+  /** `values`: the most values that one event may have. */
+  constructor(
+    body: ReadableStream<Uint8Array>,
+    private readonly turns: Turns,
+    values: number,
+    private readonly options: BodyOptions = {},
+  ) {
+    this.#reader = new BodyReader(body, READ);
+    this.#events = new EventBytes(values);
+  }
+
+  /**
+   * The next events, all of them whole but for what the body ends with. If `within` is given, the answer
+   * is finished: the body ends if it breaks, or brings nothing in so many milliseconds.
+   * @throws {Trouble} `oversized` if there is too much of anything.
+   */
+  async read(within?: number): Promise<BodyRead> {
+    if (within === undefined) return await this.#next();
+    let timer: ReturnType<typeof setTimeout>;
+    const late = new Promise<BodyRead>((done) => timer = setTimeout(done, within, OVER));
+    return await Promise.race([this.#next().catch(() => OVER), late])
+      .finally(() => clearTimeout(timer));
+  }
+
+  async #next(): Promise<BodyRead> {
+    for (;;) {
+      const events = this.#events.take();
+      if (events) return { done: false, value: withoutPrototypes(events) };
+      if (this.#ended) break;
+      await this.#try();
+    }
+    if (this.#failure === undefined) return OVER;
+    this.cancel(this.#failure).catch(() => {});
+    throw this.#failure;
+  }
+
+  async #try(): Promise<void> {
+    try {
+      await this.#more();
+    } catch (error) {
+      this.#ended = true;
+      this.#failure = error;
+    }
+  }
+
+  async #more(): Promise<void> {
+    const chunk = await this.#reader.read();
+    this.#ended = chunk === undefined;
+    if (chunk) {
+      this.options.onBytes?.();
+      await this.#count(chunk.length);
+    }
+    if (this.#kind === undefined) this.#look(chunk);
+    else if (chunk) this.#events.push(this.isWhole ? onOneLine(chunk) : chunk);
+    if (!this.#ended) return;
+    if (this.isWhole) this.#events.push(END);
+    this.#events.end();
+  }
+
+  /** Sees by its first bytes what a body is; one that is no stream becomes an event of one line. */
+  #look(chunk: Uint8Array = new Uint8Array()): void {
+    const head = new Uint8Array([...this.#head, ...chunk]);
+    const kind = kindOf(head, this.options.isStream);
+    if (kind === undefined && !this.#ended) {
+      this.#head = head;
+      return;
+    }
+    this.#kind = kind ?? "stream";
+    this.#head = new Uint8Array();
+    if (kind === "json") this.#events.push(DATA);
+    if (kind === "text") this.#events.push(ERROR);
+    this.#events.push(this.isWhole ? onOneLine(head) : head);
+  }
+
+  /** True if the body is no stream, so that its end is the end of the answer. */
+  get isWhole(): boolean {
+    return this.#kind === "json" || this.#kind === "text";
+  }
+
+  cancel(reason: unknown): Promise<void> {
+    return this.#reader.cancel(reason);
+  }
+
+  /**
+   * The whole body as one event, if it is no stream; undefined if it is.
+   * @throws what broke it.
+   */
+  async whole(): Promise<string | undefined> {
+    while (this.#kind === undefined && !this.#ended) await this.#try();
+    if (!this.isWhole) return undefined;
+    let text = "";
+    for (let read = await this.#next(); !read.done; read = await this.#next()) {
+      text += decoder.decode(read.value);
+    }
+    return text;
+  }
+
+  /** The body as a stream for the AI SDK, which ends where its answer does, or if a read fails. */
+  stream(
+    events: SdkEvents,
+    onFailure: (error: unknown) => void,
+  ): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return new ReadableStream({
+      pull: async (controller) => {
+        let isBroken = false;
+        const { value } = events.isOver ? OVER : await this.read(events.left).catch((error) => {
+          isBroken = true;
+          onFailure(error);
+          return OVER;
+        });
+        if (value) return controller.enqueue(events.take(value));
+        const missing = isBroken ? undefined : events.end();
+        if (missing) controller.enqueue(missing);
+        controller.close();
+        await this.cancel(undefined);
+      },
+      cancel: (reason) => this.cancel(reason),
+    }, { highWaterMark: 0 });
+  }
+
+  async #count(bytes: number): Promise<void> {
+    this.#total += bytes;
+    this.#inTurn += bytes;
+    if (this.#total > MAX_BODY) {
+      throw new Trouble("oversized", `sent more than ${MAX_BODY} bytes for one answer`);
+    }
+    if (this.#inTurn < TURN) return;
+    this.#inTurn = 0;
+    await this.turns.next();
+  }
+}
+
+/** What a body is: events, or an answer that is no stream, or something else, such as a page. */
+type BodyKind = "stream" | "json" | "text";
+
+const [DATA, ERROR, END] = ["data: ", "event: error\ndata: ", "\n\n"]
+  .map((text) => new TextEncoder().encode(text)) as [Uint8Array, Uint8Array, Uint8Array];
+
+/** How many bytes of a body are enough to see what it is. */
+const HEAD = 64;
+
+/** What a body is that begins so; undefined if more is needed to see it. */
+function kindOf(head: Uint8Array, isStream = false): BodyKind | undefined {
+  const text = decoder.decode(head.subarray(0, HEAD)).trimStart();
+  if (/^[[{]/.test(text)) return "json";
+  if (/^(data|event|id|retry)?:/.test(text) || (isStream && text !== "")) return "stream";
+  // The name of another field, maybe, or too little to tell.
+  return text.length < "event:".length && head.length < HEAD ? undefined : "text";
+}
+
+/** Line ends mean nothing outside of an event. */
+function onOneLine(bytes: Uint8Array): Uint8Array {
+  return bytes.map((byte) => byte === 0x0a || byte === 0x0d ? 0x20 : byte);
+}
+
+/** What keys look like that could be taken for a prototype; no encoder writes letters as escapes. */
+const PROTOTYPE = /"(?:__proto__|constructor)"\s*:|\\u00[4-7]/i;
+
+const decoder = new TextDecoder();
+
+/** The AI SDK refuses a whole event for keys that could be taken for a prototype: they are left out. */
+function withoutPrototypes(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const text = decoder.decode(bytes);
+  if (!PROTOTYPE.test(text)) return bytes;
+  return new TextEncoder().encode(text.split("\n\n").map(harmlessEvent).join("\n\n"));
+}
+
+function harmlessEvent(event: string): string {
+  if (!PROTOTYPE.test(event)) return event;
+  const [data, others] = [[], []] as [string[], string[]];
+  for (const line of event.split("\n")) {
+    if (line.startsWith("data:")) data.push(line.slice(5));
+    else others.push(line);
+  }
+  try {
+    const json = JSON.stringify(JSON.parse(data.join("\n"), harmless));
+    return [...others, `data: ${json}`].join("\n");
+  } catch {
+    return event;
+  }
+}
+
+function harmless(key: string, value: unknown): unknown {
+  const isPrototype = key === "__proto__" ||
+    (key === "constructor" && typeof value === "object" && value !== null);
+  return isPrototype ? undefined : value;
+}

@@ -1,0 +1,119 @@
+import { setImmediate, setTimeout } from "node:timers";
+import type { Clock } from "../domain/clock.ts";
+import { RunError } from "../domain/errors.ts";
+import type { EventStore } from "../domain/ports.ts";
+import type { EventGroup, RunEnding } from "../domain/records.ts";
+
+/** Milliseconds between two writes: a hundred runs then share one, and a single run waits for none. */
+const SPACING = 2;
+
+/** How long the opening events of a run wait for its first content, in milliseconds. */
+const OPENING_WAIT = 15;
+
+/** What one run has to be written. */
+export interface Batch {
+  /** Missing if there is only an ending. */
+  group?: EventGroup;
+  ending?: RunEnding;
+}
+
+/** A run whose log is written by groups. */
+export interface Member {
+  readonly runId: string;
+  /** Hands over what is to be written now; undefined if there is nothing. */
+  take(): Batch | undefined;
+  /** The batch is stored. */
+  onStored(batch: Batch): void;
+  /** The batch could not be stored, or is no longer this process's to store. */
+  onFailed(batch: Batch, error: unknown): void;
+}
+
+/** Why a run that another process has taken over goes no further. */
+export const TAKEN_OVER = new RunError({
+  class: "internal",
+  message: "Another process has taken this run over.",
+  retryable: true,
+});
+
+/**
+ * Gathers the events of all runs until the next turn of the event loop and writes them together, so
+ * that what one network read brought is one write, and a hundred runs share it.
+ */
+export class GroupCommit {
+  #pending = new Set<Member>();
+  /** True while a group is about to be written, or is being written. */
+  #scheduled = false;
+  /** True while only opening events are pending. */
+  #waiting = false;
+  #writtenAt = -Infinity;
+
+  constructor(private readonly store: EventStore, private readonly clock: Clock) {}
+
+  /** Writes what this run has with the next group. */
+  add(member: Member): void {
+    this.#pending.add(member);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const since = this.clock.elapsed() - this.#writtenAt;
+    if (since >= SPACING) setImmediate(() => this.#flush());
+    else setTimeout(() => this.#flush(), SPACING - since);
+  }
+
+  /** Holds the opening events of a run briefly, so that they share one write with the first content. */
+  addOpening(member: Member): void {
+    this.#pending.add(member);
+    if (this.#scheduled || this.#waiting) return;
+    this.#waiting = true;
+    setTimeout(() => {
+      this.#waiting = false;
+      for (const member of this.#pending) return this.add(member);
+    }, OPENING_WAIT);
+  }
+
+  async #flush(): Promise<void> {
+    const members = this.#pending;
+    this.#pending = new Set();
+    const batches = new Map<Member, Batch>();
+    for (const member of members) {
+      const batch = member.take();
+      if (batch) batches.set(member, batch);
+    }
+    if (batches.size > 0) await this.#write(batches);
+    this.#scheduled = false;
+    this.#writtenAt = this.clock.elapsed();
+    // What came while the group was written is the next one.
+    for (const member of this.#pending) return this.add(member);
+  }
+
+  /** One failed write must not end every run in the group: it is tried again, then run by run. */
+  async #write(batches: Map<Member, Batch>): Promise<void> {
+    const written = await this.#append(batches).catch(() => this.#append(batches)).catch(
+      (error: unknown) => ({ error }),
+    );
+    if (!("error" in written)) return this.#settle(batches, written);
+    if (batches.size === 1) return this.#fail(batches, written.error);
+    await Promise.all([...batches].map(async (entry) => {
+      const alone = new Map([entry]);
+      const written = await this.#append(alone).catch((error: unknown) => ({ error }));
+      if ("error" in written) this.#fail(alone, written.error);
+      else this.#settle(alone, written);
+    }));
+  }
+
+  async #append(batches: Map<Member, Batch>): Promise<ReadonlySet<string>> {
+    const groups = [...batches.values()].flatMap(({ group }) => group ?? []);
+    const endings = [...batches.values()].flatMap(({ ending }) => ending ?? []);
+    return await this.store.append(groups, endings);
+  }
+
+  #settle(batches: Map<Member, Batch>, lost: ReadonlySet<string>): void {
+    for (const [member, batch] of batches) {
+      if (lost.has(member.runId)) member.onFailed(batch, TAKEN_OVER);
+      else member.onStored(batch);
+    }
+  }
+
+  #fail(batches: Map<Member, Batch>, error: unknown): void {
+    for (const [member, batch] of batches) member.onFailed(batch, error);
+  }
+}

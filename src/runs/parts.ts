@@ -1,0 +1,67 @@
+import type { Clock, IdGenerator } from "../domain/clock.ts";
+import type { InterruptPolicy, LogDurability } from "../domain/policies.ts";
+import type { PlaceLimits } from "../domain/places.ts";
+import type {
+  AttemptStore,
+  ChatStore,
+  Disk,
+  EventStore,
+  FileStore,
+  LeaseStore,
+  QueueLimits,
+  QueueStore,
+  RunStore,
+  SendKeyStore,
+} from "../domain/ports.ts";
+import type { ModelCall } from "../models/call.ts";
+import type { ModelCatalog } from "../models/catalog.ts";
+import type { Logger } from "../observe/log.ts";
+import type { AfterStep } from "./after_step.ts";
+import type { Conversation } from "./conversation.ts";
+import type { ChatFeed } from "./feed.ts";
+import type { Ownership } from "./ownership.ts";
+
+/** All that runs are built from. Each part of them names what it takes. */
+export interface Parts {
+  attempts: AttemptStore;
+  chats: ChatStore;
+  disk: Disk;
+  events: EventStore;
+  files: FileStore;
+  keys: SendKeyStore;
+  leases: LeaseStore;
+  queue: QueueStore;
+  runs: RunStore;
+  ownership: Ownership;
+  conversation: Conversation;
+  catalog: ModelCatalog;
+  call: ModelCall;
+  feed: ChatFeed;
+  clock: Clock;
+  ids: IdGenerator;
+  logger: Logger;
+  /** Undefined if every answer is whole after one step. */
+  afterStep: AfterStep | undefined;
+  /** The id of the model that names chats, if one is configured. */
+  titleModel: string | undefined;
+  systemPrompt: string | undefined;
+  /** The most that the messages of a chat may hold, in bytes. */
+  chatBytes: number;
+  /** The most that the results of tools may add to a message, in characters of JSON. */
+  messageChars: number;
+  /** The most tokens that a model may answer with. */
+  outputTokens: number | undefined;
+  /** How often a request is tried again before its first content. */
+  retries: number;
+  /** The longest that a run may take, in milliseconds. */
+  deadlineMs: number;
+  /** Models to ask if one does not answer, by id. */
+  fallbacks: Readonly<Record<string, string[]>>;
+  onInterrupt: InterruptPolicy;
+  /** How many runs there may be at once, and how many messages that wait for theirs. */
+  runLimits: PlaceLimits;
+  queueLimits: QueueLimits;
+  durability: LogDurability;
+  /** How long the log of an ended run is kept, in milliseconds. */
+  logMs: number;
+}

@@ -1,0 +1,299 @@
+import { assemble, Assembly } from "../domain/assembly.ts";
+import type { Attempt } from "../domain/attempt.ts";
+import { settlesBefore } from "../domain/clock.ts";
+import { AppError, RunError, type RunFailure } from "../domain/errors.ts";
+import type { RunEvent } from "../domain/event.ts";
+import { messageText, type Part } from "../domain/message.ts";
+import type { RunEnding, RunRecord, StoredMessage } from "../domain/records.ts";
+import { endOf, nextState, type RunState, type RunTransition } from "../domain/run.ts";
+import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
+import type { Emit, Step, StepOutcome } from "../models/step.ts";
+import type { CatalogModel } from "../models/catalog.ts";
+import { outputFailure } from "../models/output.ts";
+import { Attempts } from "./attempts.ts";
+import type { Continuation } from "./continuation.ts";
+import { endByError, endEvents, endingOf, type RunEnd } from "./ending.ts";
+import type { Parts } from "./parts.ts";
+import { isTakenOver, type LogWriter, type RunLog } from "./run_log.ts";
+import type { RunStream } from "./run_stream.ts";
+
+/** How an answer is to be made. */
+export interface AnswerRequest {
+  /** What to ask, and then what to ask instead if that fails. */
+  models: readonly [CatalogModel, ...CatalogModel[]];
+  thinking: boolean;
+  tools: ToolDefinition[];
+  output: OutputFormat | null;
+}
+
+/** A run that is stored and not being made yet. */
+export interface RunJob {
+  record: RunRecord;
+  request: AnswerRequest;
+  /** The message to answer; or the answer to continue with the results of its tool calls. */
+  prompt: StoredMessage;
+  /** The first attempt, opened already. */
+  attempt: Attempt;
+  /** Set if the run goes on with what a former process left. */
+  continuation?: Continuation;
+}
+
+type Needed =
+  & ConstructorParameters<typeof Attempts>[2]
+  & Pick<
+    Parts,
+    "conversation" | "logger" | "systemPrompt" | "outputTokens" | "deadlineMs" | "afterStep"
+  >;
+
+/** How long a step may take to notice that its run was ended, in milliseconds. */
+const STEP_GRACE = 1_000;
+
+/**
+ * One run, from its beginning to its stored ending. The ending is total: whatever throws becomes a
+ * typed ending that is stored, and every subscriber's stream ends.
+ */
+export class Run {
+  readonly record: RunRecord;
+  readonly stream: RunStream;
+  /** Resolves to the end of the run once that is stored, or left to the next start. Never rejects. */
+  readonly ended: Promise<RunEnd>;
+  readonly #job: RunJob;
+  readonly #parts: Needed;
+  readonly #abort = new AbortController();
+  readonly #log: LogWriter;
+  readonly #attempts: Attempts;
+  readonly #assembly: Assembly;
+  /** The answer that this run continues. */
+  readonly #before: StoredMessage | undefined;
+  #state: RunState = "queued";
+
+  /** Starts to make the run. */
+  constructor(job: RunJob, stream: RunStream, log: RunLog, parts: Needed) {
+    const { record, prompt, continuation } = job;
+    this.#job = job;
+    this.#parts = parts;
+    this.record = record;
+    this.stream = stream;
+    this.#before = prompt.role === "assistant" ? prompt : undefined;
+    stream.before = this.#before;
+    this.#log = log.open(stream);
+    this.#attempts = new Attempts(job.attempt, job.request.models, parts);
+    this.#assembly = continuation?.assembly ?? new Assembly(this.#before?.parts);
+    this.#move("start");
+    this.ended = this.#make().catch((error) => this.#giveUp(error));
+  }
+
+  /** Ends the run: as stopped by a `StopRequested`, as failed by any other reason. */
+  abort(reason: Error): void {
+    this.#abort.abort(reason);
+  }
+
+  async #make(): Promise<RunEnd> {
+    const over = new AbortController();
+    const signal = AbortSignal.any([this.#abort.signal, this.#log.broken]);
+    this.#startDeadline(over.signal);
+    let end: RunEnd;
+    try {
+      end = await settlesBefore(this.#answer(signal), signal, STEP_GRACE, this.#parts.clock);
+    } catch (error) {
+      if (!(error instanceof RunError) && !signal.aborted) this.#report("a run failed", error);
+      end = this.#endBy(error);
+    }
+    over.abort();
+    return await this.#finish(end);
+  }
+
+  /** Makes the answer, step by step, until nothing has to happen before a next step. */
+  async #answer(signal: AbortSignal): Promise<RunEnd> {
+    const { record: { messageId, model }, continuation } = this.#job;
+    if (!continuation) {
+      this.#emit({ type: "start", messageId, model });
+      this.#emit({ type: "step-start", messageId });
+    }
+    let outcome = await this.#step(continuation, signal);
+    while (await this.#goesOn(outcome, signal)) {
+      this.#emit({ type: "step-finish", ...outcome });
+      await this.#attempts.nextStep();
+      this.#emit({ type: "step-start", messageId });
+      outcome = await this.#step(undefined, signal);
+    }
+    const failure = await this.#outputFailure(outcome);
+    return failure ? this.#endBy(new RunError(failure)) : this.#endAs({
+      state: endOf("complete"),
+      finishReason: outcome.finishReason,
+      failure: null,
+    });
+  }
+
+  /** One step: builds the prompt, asks the model, and emits what comes. */
+  async #step(continuation: Continuation | undefined, signal: AbortSignal): Promise<StepOutcome> {
+    const emit: Emit = (event) => {
+      // A step that did not notice the end of its run says nothing any more.
+      if (signal.aborted || this.#state !== "running") return;
+      const joined = continuation ? continuation.join(event) : event;
+      if (!joined) return;
+      this.#attempts.count(joined, this.#assembly.length);
+      return this.#emit(joined);
+    };
+    return await this.#attempts.ask((model) => this.#request(model, continuation), signal, emit);
+  }
+
+  /** True if the model has to be asked again, once what it asked for has happened. */
+  async #goesOn({ finishReason }: StepOutcome, signal: AbortSignal): Promise<boolean> {
+    const { afterStep } = this.#parts;
+    if (!afterStep) return false;
+    const emit = (event: RunEvent) => {
+      if (!signal.aborted && this.#state === "running") this.#emit(event);
+    };
+    const step = { run: this.record, finishReason, parts: this.#lastStep() };
+    return await afterStep(step, signal, emit);
+  }
+
+  async #request(model: CatalogModel, continuation: Continuation | undefined): Promise<Step> {
+    const { record, prompt, request } = this.#job;
+    const { conversation, systemPrompt, outputTokens } = this.#parts;
+    const target = { type: model.type, model: model.id, system: systemPrompt };
+    const said = continuation ? [] : this.#said();
+    const { messages, characters, files } = await conversation.prompt(record, prompt, said, target);
+    if (continuation) {
+      messages.push({ role: "assistant", content: [{ type: "text", text: continuation.text }] });
+    }
+    return {
+      model,
+      prompt: messages,
+      files,
+      promptCharacters: characters,
+      thinking: request.thinking,
+      ...(outputTokens !== undefined && { maxOutputTokens: outputTokens }),
+      ...(request.tools.length > 0 && { tools: request.tools }),
+      ...(request.output && { output: request.output }),
+    };
+  }
+
+  #emit(event: RunEvent): Promise<void> | void {
+    this.#assembly.apply(event);
+    return this.#log.append(event);
+  }
+
+  /** What is wrong with an answer that has to be JSON. One that waits for tools is not whole yet. */
+  async #outputFailure({ finishReason }: StepOutcome): Promise<RunFailure | undefined> {
+    const { output } = this.#job.request;
+    if (!output || finishReason === "tool-calls") return undefined;
+    return await outputFailure(messageText({ parts: this.#lastStep() }), output);
+  }
+
+  /** The parts that this run has made. */
+  #said(): Part[] {
+    return this.#assembly.parts({ ended: false }).slice(this.#before?.parts.length);
+  }
+
+  /** The parts of the last step. */
+  #lastStep(): Part[] {
+    const parts = this.#said();
+    return parts.slice(parts.findLastIndex(({ type }) => type === "step-start") + 1);
+  }
+
+  #endBy(error: unknown): RunEnd {
+    return this.#endAs(endByError(error));
+  }
+
+  #endAs(end: Pick<RunEnd, "state" | "finishReason" | "failure">): RunEnd {
+    const { total, usage, model } = this.#attempts;
+    return { ...end, usage: total, stepUsage: usage, model: model.id };
+  }
+
+  /** Stores the end and publishes it; tries until that can be done, or the log is closed. */
+  async #finish(end: RunEnd): Promise<RunEnd> {
+    const closing = attempt(() => this.#assembly.closing()) ?? [];
+    for (const event of [...closing, ...endEvents(end, this.#before)]) {
+      attempt(() => this.#assembly.apply(event));
+      this.#log.append(event);
+    }
+    this.#move(TRANSITION_TO[end.state]);
+    const answer = attempt(() => this.#assembly.parts({ ended: true }));
+    const failure = await this.#log.end(this.#endingOf(end, answer ?? []));
+    if (this.#log.unsynced) this.#report("a run's ending is not synced", this.#log.unsynced);
+    if (!failure) return end;
+    this.#report("a run's log cannot be stored", this.#log.broken.reason);
+    // History is what clients have seen, so it ends as their streams did.
+    const late: RunEnd = { ...end, ...endByError(new RunError(failure)) };
+    try {
+      await this.#finishLate(late);
+    } catch (error) {
+      this.#report("a run's ending is not stored", error);
+    }
+    return late;
+  }
+
+  /** For an error in the ending itself: at least nobody waits for this run any longer. */
+  #giveUp(error: unknown): RunEnd {
+    this.#log.break(error);
+    this.#report("a run's ending failed", error);
+    return this.#endBy(error);
+  }
+
+  async #finishLate(end: RunEnd): Promise<void> {
+    const { attempts } = this.#parts;
+    // The run is another process's, but its last request was this one's.
+    if (!isTakenOver(end.failure!)) {
+      await this.#log.endLate((events) => {
+        const seen = attempt(() => assemble(events, { ended: true, before: this.#before?.parts }));
+        return this.#endingOf(end, seen ?? []);
+      });
+    }
+    const closed = this.#attempts.end(end.state, end.failure);
+    await attempts.close(this.#attempts.current.id, closed);
+  }
+
+  #endingOf(end: RunEnd, parts: Part[]): RunEnding {
+    const closed = this.#attempts.end(end.state, end.failure);
+    return endingOf({
+      run: this.record,
+      before: this.#before,
+      end,
+      parts,
+      key: this.#parts.ids.uuid(),
+      endedAt: closed.endedAt,
+      attempt: { id: this.#attempts.current.id, end: closed },
+    });
+  }
+
+  #startDeadline(over: AbortSignal): void {
+    const { clock, deadlineMs } = this.#parts;
+    const failure = {
+      class: "deadline" as const,
+      message: `The answer took longer than the ${deadlineMs / 1000} s that it may take.`,
+      retryable: true,
+    };
+    clock.sleep(deadlineMs, over).then(() => this.abort(new RunError(failure)), () => {});
+  }
+
+  #move(transition: RunTransition): void {
+    const next = nextState(this.#state, transition);
+    if (!next) throw new Error(`a run that is ${this.#state} cannot ${transition}`);
+    this.#state = next;
+  }
+
+  #report(message: string, error: unknown): void {
+    const cause = error instanceof RunError && error.cause !== undefined ? error.cause : error;
+    const reason = cause instanceof AppError ? `${cause.message}. ${cause.detail}` : String(cause);
+    const { id: run, chatId: chat } = this.record;
+    this.#parts.logger.log("error", message, { run, chat, reason });
+  }
+}
+
+const TRANSITION_TO = {
+  completed: "complete",
+  stopped: "stop",
+  interrupted: "interrupt",
+  failed: "fail",
+} as const;
+
+/** What `make` gives, or undefined if it throws: nothing may keep a run from its ending. */
+function attempt<T>(make: () => T): T | undefined {
+  try {
+    return make();
+  } catch {
+    return undefined;
+  }
+}

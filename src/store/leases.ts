@@ -1,0 +1,68 @@
+import { and, eq } from "drizzle-orm";
+import type { LeaseStore } from "../domain/ports.ts";
+import { type Database, placeholders } from "./database.ts";
+import { RUN_COLUMNS, type RunRow, toFound } from "./runs.ts";
+import { IS_LIVE, runs } from "./schema.ts";
+import { sql, type Statement } from "./statement.ts";
+
+/** How many abandoned runs are read at once. */
+const PAGE = 20;
+
+/** The leases of runs in the database. */
+export function leaseStore(db: Database): LeaseStore {
+  const stopRequests = db.orm.select({ id: runs.id }).from(runs)
+    .where(and(IS_LIVE, runs.stopRequested, eq(runs.leaseOwner, placeholders(runs).leaseOwner)))
+    .prepare();
+  return {
+    async abandoned(owner, time, of) {
+      const isMeant = "chatId" in of
+        ? sql`chat_id = ${of.chatId}`
+        : sql`chat_id > ${of.after} ORDER BY chat_id LIMIT ${PAGE}`;
+      const rows = await db.all(sql<RunRow>`
+        SELECT ${RUN_COLUMNS} FROM runs
+        WHERE state = 'running' AND ${abandonedBy(owner, time)} AND ${isMeant}`);
+      return rows.map(toFound);
+    },
+
+    async countAbandoned(owner, time) {
+      const row = await db.get(sql<{ n: number }>`
+        SELECT count(*) AS n FROM runs WHERE state = 'running' AND ${abandonedBy(owner, time)}`);
+      return row!.n;
+    },
+
+    async takeOver(runIds, { owner, until }, time) {
+      const [{ rows }] = await db.write([sql<{ id: string }>`
+        UPDATE runs SET lease_owner = ${owner}, lease_until = ${until}
+        WHERE id IN (SELECT value FROM json_each(${JSON.stringify(runIds)}))
+          AND state = 'running' AND ${abandonedBy(owner, time)}
+        RETURNING id`]);
+      return rows.map(({ id }) => id);
+    },
+
+    async renew({ owner, until }, runIds) {
+      const [{ rows }] = await db.write([sql<{ id: string }>`
+        UPDATE runs SET lease_until = ${until}
+        WHERE id IN (SELECT value FROM json_each(${JSON.stringify(runIds)}))
+          AND state = 'running' AND lease_owner = ${owner}
+        RETURNING id`]);
+      return rows.map(({ id }) => id);
+    },
+
+    async requestStop(ownerId, runId) {
+      const [{ rowsAffected }] = await db.write([sql`
+        UPDATE runs SET stop_requested = 1
+        WHERE id = ${runId} AND owner_id = ${ownerId} AND state = 'running'`]);
+      return rowsAffected === 1;
+    },
+
+    async stopRequests(leaseOwner) {
+      const rows = await db.ask(stopRequests.all({ leaseOwner }));
+      return rows.map(({ id }) => id);
+    },
+  };
+}
+
+/** A live run is abandoned if its lease has ended; without a time, if it is another process's. */
+function abandonedBy(owner: string, time: number | undefined): Statement {
+  return time === undefined ? sql`lease_owner <> ${owner}` : sql`lease_until < ${time}`;
+}

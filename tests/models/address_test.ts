@@ -1,0 +1,71 @@
+/** Keys go where the configuration says, whatever else is in the environment. */
+import { assertEquals } from "@std/assert";
+import type { ProviderConfig, ProviderType } from "../../src/domain/provider.ts";
+import { Turns } from "../../src/domain/turns.ts";
+import { addressOf } from "../../src/models/address.ts";
+import { discoverModels } from "../../src/models/discover.ts";
+import { OpenRequests } from "../../src/models/open_requests.ts";
+import { providerFactory } from "../../src/models/provider.ts";
+import { CaseServer } from "../cases/server.ts";
+import { callOf } from "../kit/provider/sdk.ts";
+
+/** The addresses that are asked while `act` runs; nothing leaves the machine. */
+async function askedBy(act: () => Promise<unknown>): Promise<string[]> {
+  const asked: string[] = [];
+  const { fetch } = globalThis;
+  globalThis.fetch = (input) => {
+    asked.push(String(input));
+    return Promise.resolve(new Response("{}", { status: 500 }));
+  };
+  try {
+    await act().catch(() => {});
+    return asked;
+  } finally {
+    globalThis.fetch = fetch;
+  }
+}
+
+async function asks(type: ProviderType, baseUrl?: string): Promise<string> {
+  const provider: ProviderConfig = { type, name: "one", apiKey: "key", baseUrl, models: ["m"] };
+  const create = providerFactory(provider, { turns: new Turns(), requests: new OpenRequests() });
+  const [url = ""] = await askedBy(async () => {
+    const client = await create("m");
+    await client.stream(callOf("hi"), new AbortController().signal, () => {});
+  });
+  return url;
+}
+
+Deno.test("an address in the environment gets nothing of a provider that has its own", async () => {
+  const names = ["OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GOOGLE_GENERATIVE_AI_BASE_URL"];
+  for (const name of names) Deno.env.set(name, "http://127.0.0.1:9/elsewhere");
+  try {
+    assertEquals(await asks("openai"), "https://api.openai.com/v1/responses");
+    assertEquals(await asks("anthropic"), "https://api.anthropic.com/v1/messages");
+    assertEquals(new URL(await asks("google")).host, "generativelanguage.googleapis.com");
+  } finally {
+    for (const name of names) Deno.env.delete(name);
+  }
+});
+
+Deno.test("an address is taken as its makers' tools take it: with or without its version", async () => {
+  const base = "http://127.0.0.1:9/a";
+  assertEquals(await asks("anthropic", `${base}/v1`), `${base}/v1/messages`);
+  assertEquals(await asks("anthropic", base), `${base}/v1/messages`);
+  assertEquals(await asks("openai", `${base}/v1/`), `${base}/v1/chat/completions`);
+  assertEquals(await asks("openai-compatible", base), `${base}/chat/completions`);
+  assertEquals(addressOf({ type: "google", baseUrl: base }), `${base}/v1beta`);
+});
+
+Deno.test("lists of models are read in the forms that servers send", async () => {
+  const forms = [
+    { object: "list", data: [{ id: "a" }, { id: "b" }] },
+    [{ id: "a" }, { id: "b", type: "chat" }],
+    { models: [{ name: "a", model: "a" }, { name: "b" }] },
+    { data: ["a", "b", "a"] },
+  ];
+  for (const form of forms) {
+    await using server = new CaseServer(() => ({ plain: true, chunks: [JSON.stringify(form)] }));
+    const provider = { type: "openai-compatible", name: "one", baseUrl: server.url, models: [] };
+    assertEquals(await discoverModels(provider as ProviderConfig), ["a", "b"]);
+  }
+});
