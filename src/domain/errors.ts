@@ -50,6 +50,14 @@ export class AppError extends Error {
   }
 }
 
+/** A call that took too long. It goes on, and may still succeed. */
+export class LateError extends AppError {
+  /** `settled` resolves once the call has succeeded or failed, if it ever does. */
+  constructor(message: string, options: AppErrorOptions, readonly settled: Promise<void>) {
+    super("unavailable", message, options);
+  }
+}
+
 /** The process is shutting down. */
 export function shuttingDown(): AppError {
   return new AppError("unavailable", "Parley is shutting down", { retryAfter: 5 });

@@ -233,8 +233,8 @@ export interface FileStore {
 
 /** The ledger: one attempt for every request to a provider. */
 export interface AttemptStore {
-  /** Opens an attempt before its request goes out. */
-  open(attempt: Attempt): Promise<void>;
+  /** Opens an attempt before its request goes out. False, with nothing opened, if its run has ended. */
+  open(attempt: Attempt): Promise<boolean>;
   /** Closes an attempt, once. */
   close(id: string, end: AttemptEnd): Promise<void>;
   /** Closes the open attempts of a run, as `RunEnding.attempt` does without an id. */

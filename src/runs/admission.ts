@@ -1,6 +1,6 @@
 /** How a send becomes a run: stored in one transaction, or not at all. */
 import type { Chat } from "../domain/chat.ts";
-import { RunError } from "../domain/errors.ts";
+import { LateError, RunError } from "../domain/errors.ts";
 import { fileIdOf } from "../domain/file.ts";
 import type { Part } from "../domain/message.ts";
 import type {
@@ -149,6 +149,7 @@ async function begin(beginning: RunBeginning, job: RunJob, { runs }: Needed): Pr
     } catch {
       return { kind: "unknown", job, error };
     }
+    if (error instanceof LateError) return { kind: "unknown", job, error };
     throw error;
   }
 }

@@ -16,6 +16,9 @@ const MAX_WAIT = 30_000;
 /** The first wait, in milliseconds; each further one is twice as long. */
 const FIRST_WAIT = 500;
 
+/** Another process has ended the run: nobody sees this. */
+const RUN_OVER: RunFailure = { class: "internal", message: "The run has ended.", retryable: false };
+
 /** Makes the request to one model. */
 export type StepFor = (model: CatalogModel) => Promise<Step>;
 
@@ -77,7 +80,7 @@ export class Attempts {
         await this.#parts.attempts.close(this.current.id, this.end("failed", error.failure));
         if (error.usage) this.#spent = addUsage(this.#spent, error.usage);
         if (next.waitMs > 0) await this.#parts.clock.sleep(next.waitMs, signal);
-        await this.#open("retry", next.model);
+        await this.#open("retry", next.model, signal);
         if (next.model !== step.model) step = await stepFor(next.model);
         if (!next.thinking) step = { ...step, thinking: false };
       }
@@ -85,12 +88,12 @@ export class Attempts {
   }
 
   /** Closes the attempt of a step that is whole, and opens one for the next step. */
-  async nextStep(): Promise<void> {
+  async nextStep(signal: AbortSignal): Promise<void> {
     await this.#parts.attempts.close(this.current.id, this.end("completed", null));
     this.#spent = this.total;
     this.#firstTokenMs = null;
     this.#characters = 0;
-    await this.#open("answer", this.model);
+    await this.#open("answer", this.model, signal);
   }
 
   /**
@@ -151,14 +154,16 @@ export class Attempts {
     return fallback && { waitMs: 0, model: fallback, thinking: true };
   }
 
-  async #open(kind: AttemptKind, model: CatalogModel): Promise<void> {
+  async #open(kind: AttemptKind, model: CatalogModel, signal: AbortSignal): Promise<void> {
     const { clock, ids, attempts } = this.#parts;
+    // The run may have ended while this waited for the storage.
+    signal.throwIfAborted();
     this.model = model;
     this.#begun = clock.elapsed();
     this.#counted = undefined;
     const asked = estimateTokens(this.#prompt);
     this.current = newAttempt(this.current, kind, model, asked, ids.uuid(), clock.now());
-    await attempts.open(this.current);
+    if (!await attempts.open(this.current)) throw new RunError(RUN_OVER);
   }
 }
 

@@ -237,7 +237,7 @@ async function continueRun(
   const whose = { ...run, runId: run.id };
   const asked = estimateTokens(continuation.text.length);
   const attempt = newAttempt(whose, "retry", model, asked, ids.uuid(), clock.now());
-  await attempts.open(attempt);
+  if (!await attempts.open(attempt)) return undefined;
   const request = { models: [model] as const, thinking: false, tools: [], output: null };
   return { record: run, request, prompt, attempt, continuation };
 }

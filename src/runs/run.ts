@@ -113,7 +113,7 @@ export class Run {
     let outcome = await this.#step(continuation, signal);
     while (await this.#goesOn(outcome, signal)) {
       this.#emit({ type: "step-finish", ...outcome });
-      await this.#attempts.nextStep();
+      await this.#attempts.nextStep(signal);
       this.#emit({ type: "step-start", messageId });
       outcome = await this.#step(undefined, signal);
     }

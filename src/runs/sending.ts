@@ -1,5 +1,5 @@
 /** How a send finds its run: a repeat joins one, a busy chat refuses, queues or interrupts. */
-import { AppError, shuttingDown } from "../domain/errors.ts";
+import { AppError, LateError, shuttingDown } from "../domain/errors.ts";
 import { Places } from "../domain/places.ts";
 import type { BusyPolicy } from "../domain/policies.ts";
 import type { ChatState, QueuedSend, RunRecord, StoredMessage } from "../domain/records.ts";
@@ -155,13 +155,18 @@ export class Sending {
     const admission = await admit(send, state, this.parts);
     if (admission.kind === "begun") return admission.job;
     if (admission.kind !== "unknown") return undefined;
-    this.#settle(admission.job, place.move()).catch(() => {});
-    throw admission.error;
+    const { job, error } = admission;
+    this.#settle(job, place.move(), error).catch(() => {});
+    throw error;
   }
 
   async #enqueue(send: ChatSend, state: ChatState): Promise<RunStream | undefined> {
     await planOf(send, state, this.parts);
-    const stream = await this.queues.add(send);
+    const stream = await this.queues.add(send).catch((error) => {
+      const goOn = () => this.goOn({ chatId: send.chat.id, ownerId: send.chat.ownerId });
+      if (error instanceof LateError) error.settled.then(goOn);
+      throw error;
+    });
     // Another process may have ended the live run, or the queue was held.
     if (stream) this.goOn(stream.identity);
     return stream;
@@ -264,10 +269,16 @@ export class Sending {
   }
 
   /** Makes a run that may have begun, as soon as the database says so. */
-  async #settle(job: RunJob, held: DisposableStack): Promise<void> {
-    using place = held;
+  async #settle(job: RunJob, held: DisposableStack, error: unknown): Promise<void> {
+    using place = new DisposableStack();
     const { runs, clock } = this.parts;
     const { id, ownerId, chatId } = job.record;
+    place.use(held);
+    if (error instanceof LateError) {
+      held.dispose();
+      await error.settled;
+      place.defer(this.places.take(ownerId));
+    }
     for (;;) {
       await clock.sleep(RETRY, this.#closed.signal);
       try {

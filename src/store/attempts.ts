@@ -15,7 +15,11 @@ export function attemptStore(db: Database): AttemptStore {
   const since = sumsOf(db, part`date(${attempts.startedAt} / 1000, 'unixepoch')`, isRecent);
   return {
     async open(attempt) {
-      await db.write([openAttempt(attempt)]);
+      const isWanted = attempt.runId === null
+        ? sql`true`
+        : sql`EXISTS (SELECT 1 FROM runs WHERE id = ${attempt.runId} AND state = 'running')`;
+      const [{ rowsAffected }] = await db.write([openAttempt(attempt, isWanted)]);
+      return rowsAffected === 1;
     },
 
     async close(id, end) {
@@ -63,14 +67,18 @@ function sumOf(column: AnyColumn) {
   return part<number>`CAST(min(total(max(0, ${column})), ${most}) AS INTEGER)`;
 }
 
-/** The statement that opens an attempt. */
-export function openAttempt(attempt: Attempt): Statement<never> {
+/** The statement that opens an attempt under a condition. */
+export function openAttempt(
+  attempt: Attempt,
+  condition: Statement = sql`true`,
+): Statement<never> {
   const { id, runId, chatId, ownerId, kind, provider, model, startedAt, promptTokens } = attempt;
   return sql`
     INSERT INTO attempts
       (id, run_id, chat_id, owner_id, kind, provider, model, started_at, input_tokens, estimated, outcome)
-    VALUES (${id}, ${runId}, ${chatId}, ${ownerId}, ${kind}, ${provider}, ${model}, ${startedAt},
-      ${promptTokens}, true, 'open')`;
+    SELECT ${id}, ${runId}, ${chatId}, ${ownerId}, ${kind}, ${provider}, ${model}, ${startedAt},
+      ${promptTokens}, true, 'open'
+    WHERE ${condition}`;
 }
 
 /** The statement that closes an attempt, once. */

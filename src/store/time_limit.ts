@@ -1,5 +1,5 @@
 import type { Clock } from "../domain/clock.ts";
-import { AppError } from "../domain/errors.ts";
+import { LateError } from "../domain/errors.ts";
 
 /** How long to wait for an answer of the storage, in milliseconds. */
 const LIMIT = 15_000;
@@ -10,7 +10,7 @@ const LOOK_EVERY = 2_500;
 /** Rejects calls of the storage that take too long, so that nothing waits for ever. */
 export class TimeLimit {
   readonly #clock: Clock;
-  readonly #waiting = new Map<object, { due: number; reject: (error: AppError) => void }>();
+  readonly #waiting = new Map<object, { due: number; reject: () => void }>();
   #isLooking = false;
 
   constructor(clock: Clock) {
@@ -33,8 +33,9 @@ export class TimeLimit {
   #limit<T>(answer: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const call = {};
-      this.#waiting.set(call, { due: this.#clock.elapsed() + LIMIT, reject });
-      answer.then(resolve, reject).finally(() => this.#waiting.delete(call));
+      const settled = answer.then(resolve, reject).finally(() => this.#waiting.delete(call));
+      const due = this.#clock.elapsed() + LIMIT;
+      this.#waiting.set(call, { due, reject: () => reject(overdue(settled)) });
       this.#look();
     });
   }
@@ -45,18 +46,16 @@ export class TimeLimit {
     while (this.#waiting.size > 0) {
       await this.#clock.sleep(LOOK_EVERY);
       for (const { due, reject } of this.#waiting.values()) {
-        if (due <= this.#clock.elapsed()) reject(overdue());
+        if (due <= this.#clock.elapsed()) reject();
       }
     }
     this.#isLooking = false;
   }
 }
 
-function overdue(): AppError {
-  return new AppError("unavailable", "The database does not answer", {
-    detail: "What was sent may be stored: send it again with its Idempotency-Key.",
-    retryAfter: 5,
-  });
+function overdue(settled: Promise<void>): LateError {
+  const detail = "What was sent may be stored: send it again with its Idempotency-Key.";
+  return new LateError("The database does not answer", { detail, retryAfter: 5 }, settled);
 }
 
 function mapped<T extends object>(value: T, change: (member: T[keyof T]) => unknown): T {

@@ -5,7 +5,8 @@ import { type ChatEvent, ChatFeed } from "../../src/runs/feed.ts";
 
 /** What becomes of the call; `lose` does it and then rejects, as a line does that breaks too late. */
 export const MODES = ["throw", "reject", "never", "lose"] as const;
-export type Mode = typeof MODES[number];
+/** `late` does it once all else is over, as a disk does that stalled. */
+export type Mode = typeof MODES[number] | "late";
 
 /** One call of a method that goes wrong: the first is number 1. */
 export interface Fault {
@@ -33,17 +34,20 @@ export class Seams {
   /** True once the fault has come to pass. */
   struck = false;
   #fault: Fault | undefined;
+  #over = Promise.withResolvers<void>();
 
   /** Counts from nothing, and lets `fault` come to pass from now on. */
   watch(fault?: Fault): void {
     this.calls.clear();
     this.struck = false;
     this.#fault = fault;
+    this.#over = Promise.withResolvers();
   }
 
-  /** Lets nothing go wrong any more. */
+  /** Lets nothing go wrong any more, and late calls go on. */
   disarm(): void {
     this.#fault = undefined;
+    this.#over.resolve();
   }
 
   /** The overrides of a server that go through here. */
@@ -81,12 +85,16 @@ export class Seams {
       const fault = this.#fault;
       if (fault?.method !== name || fault.call !== call) return method(...args);
       this.struck = true;
-      return goWrong(fault, () => method(...args));
+      return goWrong(fault, () => method(...args), this.#over.promise);
     };
   }
 }
 
-function goWrong({ method, call, mode }: Fault, go: () => unknown): unknown {
+function goWrong(
+  { method, call, mode }: Fault,
+  go: () => unknown,
+  over: Promise<void>,
+): unknown {
   const error = new Error(`injected: call ${call} of ${method}`);
   switch (mode) {
     case "throw":
@@ -95,6 +103,8 @@ function goWrong({ method, call, mode }: Fault, go: () => unknown): unknown {
       return Promise.reject(error);
     case "never":
       return new Promise(() => {});
+    case "late":
+      return over.then(go);
     case "lose":
       return Promise.resolve(go()).then(() => Promise.reject(error));
   }

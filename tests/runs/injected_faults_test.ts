@@ -36,7 +36,7 @@ interface Cell {
 function modesOf(method: string): readonly Mode[] {
   // It gives nothing that could reject.
   if (method === "feed.publish") return ["throw"];
-  return READING.test(method) ? MODES.filter((mode) => mode !== "lose") : MODES;
+  return READING.test(method) ? MODES.filter((mode) => mode !== "lose") : [...MODES, "late"];
 }
 
 function cellsOf(scenario: Scenario, calls: ReadonlyMap<string, number>): Cell[] {

@@ -234,17 +234,21 @@ for (const [kind, open] of Object.entries(DATABASES)) {
         endedAt: 1,
         usage: { ...NO_USAGE, outputTokens, estimated: true },
       });
-      await attempts.close("aa", end(10));
-      for (const id of ["second", "third"]) await attempts.open({ ...attempt, id });
+      await attempts.closeOpen("ra", end(10));
+      for (const id of ["second", "third"]) {
+        assertEquals(await attempts.open({ ...attempt, id, promptTokens: 7 }), true);
+      }
       await log.append([], [{ ...endingOf("a"), attempt: { end: end(25) } }]);
       const rows = await db.all(statement<{ told: string }>(
-        "SELECT outcome || ' ' || output_tokens AS told FROM attempts ORDER BY rowid",
+        "SELECT outcome || ' ' || input_tokens || ' ' || output_tokens AS told FROM attempts ORDER BY rowid",
       ));
       assertEquals(rows.map(({ told }) => told), [
-        "interrupted 10",
-        "interrupted 0",
-        "interrupted 15",
+        "interrupted 0 10",
+        "interrupted 7 0",
+        "interrupted 7 15",
       ]);
+      // A request that comes late must not go out: nobody would close its row.
+      assertEquals(await attempts.open({ ...attempt, id: "late" }), false);
       const [sum, ...others] = await attempts.ofChat("o", "ca");
       assertEquals(others, []);
       assertEquals([sum?.attempts, sum?.usage.outputTokens, sum?.usage.estimated], [3, 25, true]);
