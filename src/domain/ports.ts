@@ -5,6 +5,7 @@ import type { RunFailure } from "./errors.ts";
 import type { ChatFile } from "./file.ts";
 import type { LoggedEvent } from "./event.ts";
 import type {
+  AbandonedRun,
   ChatState,
   EventGroup,
   FoundRun,
@@ -120,7 +121,7 @@ export interface LeaseStore {
     owner: string,
     time: number | undefined,
     of: { chatId: string } | { after: string },
-  ): Promise<FoundRun[]>;
+  ): Promise<AbandonedRun[]>;
   /** How many there are. */
   countAbandoned(owner: string, time: number | undefined): Promise<number>;
   /** Takes over abandoned runs; resolves to the ids of those that no other process took first. */

@@ -59,6 +59,12 @@ export interface FoundRun {
   owner: string;
 }
 
+/** A live run that its process has left. */
+export interface AbandonedRun extends FoundRun {
+  /** The estimated tokens of the prompt that it has sent and that was not answered to the end. */
+  askedTokens: number;
+}
+
 /** The state of a chat, read at one moment. */
 export interface ChatState {
   leafKey: string | null;

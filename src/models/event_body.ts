@@ -2,6 +2,7 @@ import type { SdkEvents } from "./sdk_events.ts";
 import { BodyReader } from "../domain/body_reader.ts";
 import type { Turns } from "../domain/turns.ts";
 import { EventBytes } from "../net/event_bytes.ts";
+import { JsonShape } from "../net/json_shape.ts";
 import { Trouble } from "../net/trouble.ts";
 
 /** The most bytes of one answer, unpacked: those of some 400,000 tokens, each in an event of its own. */
@@ -38,6 +39,7 @@ export class EventBody {
   #ended = false;
   #head = new Uint8Array();
   #kind: BodyKind | undefined;
+  readonly #json = new JsonEvents();
   /** Thrown behind the events before it. */
   #failure: unknown;
 
@@ -94,13 +96,19 @@ export class EventBody {
       await this.#count(chunk.length);
     }
     if (this.#kind === undefined) this.#look(chunk);
-    else if (chunk) this.#events.push(this.isWhole ? onOneLine(chunk) : chunk);
+    else if (chunk) this.#push(chunk);
     if (!this.#ended) return;
     if (this.isWhole) this.#events.push(END);
     this.#events.end();
   }
 
-  /** Sees by its first bytes what a body is; one that is no stream becomes an event of one line. */
+  #push(bytes: Uint8Array): void {
+    if (this.#kind === "stream") this.#events.push(bytes);
+    else if (this.#kind === "text") this.#events.push(onOneLine(bytes));
+    else for (const piece of this.#json.take(bytes)) this.#events.push(piece);
+  }
+
+  /** Sees by its first bytes what a body is; one that is no stream becomes events. */
   #look(chunk: Uint8Array = new Uint8Array()): void {
     const head = new Uint8Array([...this.#head, ...chunk]);
     const kind = kindOf(head, this.options.isStream);
@@ -110,9 +118,8 @@ export class EventBody {
     }
     this.#kind = kind ?? "stream";
     this.#head = new Uint8Array();
-    if (kind === "json") this.#events.push(DATA);
     if (kind === "text") this.#events.push(ERROR);
-    this.#events.push(this.isWhole ? onOneLine(head) : head);
+    this.#push(head);
   }
 
   /** True if the body is no stream, so that its end is the end of the answer. */
@@ -125,7 +132,7 @@ export class EventBody {
   }
 
   /**
-   * The whole body as one event, if it is no stream; undefined if it is.
+   * The events of the whole body, if it is no stream; undefined if it is.
    * @throws what broke it.
    */
   async whole(): Promise<string | undefined> {
@@ -176,8 +183,13 @@ export class EventBody {
 /** What a body is: events, or an answer that is no stream, or something else, such as a page. */
 type BodyKind = "stream" | "json" | "text";
 
-const [DATA, ERROR, END] = ["data: ", "event: error\ndata: ", "\n\n"]
-  .map((text) => new TextEncoder().encode(text)) as [Uint8Array, Uint8Array, Uint8Array];
+const [DATA, ERROR, END, SPACE] = ["data: ", "event: error\ndata: ", "\n\n", " "]
+  .map((text) => new TextEncoder().encode(text)) as [
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+  ];
 
 /** How many bytes of a body are enough to see what it is. */
 const HEAD = 64;
@@ -191,9 +203,43 @@ function kindOf(head: Uint8Array, isStream = false): BodyKind | undefined {
   return text.length < "event:".length && head.length < HEAD ? undefined : "text";
 }
 
-/** Line ends mean nothing outside of an event. */
+/** Makes events of JSON: of one value on any number of lines, or of one on each line. */
+class JsonEvents {
+  readonly #shape = new JsonShape({ depth: Infinity, values: Infinity });
+  #isOpen = false;
+
+  /** What more bytes add to the events. */
+  *take(bytes: Uint8Array): Generator<Uint8Array> {
+    for (let from = 0, at = 0; at <= bytes.length; at++) {
+      if (at < bytes.length && !isLineEnd(bytes[at]!)) continue;
+      if (from < at) yield* this.#value(bytes.subarray(from, at));
+      if (at < bytes.length && this.#isOpen) yield this.#endLine();
+      from = at + 1;
+    }
+  }
+
+  *#value(bytes: Uint8Array): Generator<Uint8Array> {
+    if (!this.#isOpen) yield DATA;
+    this.#isOpen = true;
+    this.#shape.scan(bytes);
+    yield bytes;
+  }
+
+  #endLine(): Uint8Array {
+    if (!this.#shape.isWhole) return SPACE;
+    this.#shape.reset();
+    this.#isOpen = false;
+    return END;
+  }
+}
+
+/** Line ends mean nothing in a text. */
 function onOneLine(bytes: Uint8Array): Uint8Array {
-  return bytes.map((byte) => byte === 0x0a || byte === 0x0d ? 0x20 : byte);
+  return bytes.map((byte) => isLineEnd(byte) ? 0x20 : byte);
+}
+
+function isLineEnd(byte: number): boolean {
+  return byte === 0x0a || byte === 0x0d;
 }
 
 /** What keys look like that could be taken for a prototype; no encoder writes letters as escapes. */

@@ -18,18 +18,20 @@ export class ErrorAnswer extends Error {
  * @throws {ErrorAnswer} if the answer is an error.
  */
 export function streamOfWhole(type: ProviderType, whole: string): string {
-  const [event] = eventsIn(whole);
-  if (!event) return "";
-  if ("text" in event) throw new ErrorAnswer(event.text);
-  // Google's list of what else would be events.
-  const values = Array.isArray(event.value) ? event.value : [event.value];
-  for (const value of values) {
-    const error = isJsonObject(value) ? errorOf(event.name, value) : value;
-    if (error !== undefined) throw new ErrorAnswer(error);
+  const values: JsonObject[] = [];
+  for (const event of eventsIn(whole)) {
+    if ("text" in event) throw new ErrorAnswer(event.text);
+    // Google's list of what else would be events.
+    for (const value of Array.isArray(event.value) ? event.value : [event.value]) {
+      const error = isJsonObject(value) ? errorOf(event.name, value) : value;
+      if (error !== undefined) throw new ErrorAnswer(error);
+      values.push(value as JsonObject);
+    }
   }
-  const [first] = values;
-  const events = type === "anthropic" && isJsonObject(first) ? messageEvents(first) : values;
-  return events.map((value) => `data: ${JSON.stringify(value)}\n\n`).join("");
+  const [message, ...more] = values;
+  const isMessage = type === "anthropic" && message && more.length === 0;
+  return (isMessage ? messageEvents(message) : values)
+    .map((value) => `data: ${JSON.stringify(value)}\n\n`).join("");
 }
 
 /** Anthropic's events of a whole message. */

@@ -1,5 +1,5 @@
 import { settlesWithin } from "../domain/clock.ts";
-import type { FoundRun, Lease, RunRecord } from "../domain/records.ts";
+import type { AbandonedRun, Lease, RunRecord } from "../domain/records.ts";
 import { type Ownership, type OwnRuns, STOP_WAIT, type Stopped } from "./ownership.ts";
 import { follow, FOLLOW_EVERY } from "./follow.ts";
 import type { Parts } from "./parts.ts";
@@ -39,7 +39,7 @@ export class LeaseOwnership implements Ownership {
     return { owner, until: clock.now() + GOOD_FOR };
   }
 
-  abandoned(of: Parameters<Ownership["abandoned"]>[0]): Promise<FoundRun[]> {
+  abandoned(of: Parameters<Ownership["abandoned"]>[0]): Promise<AbandonedRun[]> {
     const { leases, owner, clock } = this.parts;
     return leases.abandoned(owner, clock.now(), of);
   }

@@ -27,8 +27,8 @@ type Needed = Pick<
   | "runLimits"
 >;
 
-/** Enough for a title, even from a model that thinks aloud first. */
-const MAX_OUTPUT_TOKENS = 400;
+/** Enough for a title, even from a model that thinks first, which Gemini's do unasked. */
+const MAX_OUTPUT_TOKENS = 1_200;
 
 /** The most that may be said for a title, thoughts included, in characters. */
 const MAX_SAID = 100_000;

@@ -1,5 +1,5 @@
 import type { LeaseStore } from "../domain/ports.ts";
-import type { FoundRun, Lease, RunRecord } from "../domain/records.ts";
+import type { AbandonedRun, Lease, RunRecord } from "../domain/records.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { RunStream } from "./run_stream.ts";
 
@@ -27,7 +27,7 @@ export interface Ownership {
   /** The claim on a run that begins now. */
   lease(): Lease;
   /** The live runs that no process makes any more: the one of a chat, or a page of all by their chats. */
-  abandoned(of: { chatId: string } | { after: string }): Promise<FoundRun[]>;
+  abandoned(of: { chatId: string } | { after: string }): Promise<AbandonedRun[]>;
   /** How many there are. */
   countAbandoned(): Promise<number>;
   /** Takes over abandoned runs; resolves to the ids of those that are now this process's. */
@@ -66,7 +66,7 @@ export class LockOwnership implements Ownership {
     return { owner: this.owner, until: this.clock.now() };
   }
 
-  abandoned(of: Parameters<Ownership["abandoned"]>[0]): Promise<FoundRun[]> {
+  abandoned(of: Parameters<Ownership["abandoned"]>[0]): Promise<AbandonedRun[]> {
     return this.leases.abandoned(this.owner, undefined, of);
   }
 

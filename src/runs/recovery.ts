@@ -1,5 +1,5 @@
 import { interruptedEnd } from "../domain/attempt.ts";
-import type { FoundRun, StoredMessage } from "../domain/records.ts";
+import type { AbandonedRun, StoredMessage } from "../domain/records.ts";
 import { endOf } from "../domain/run.ts";
 import { estimateTokens } from "../domain/usage.ts";
 import { newAttempt } from "./attempts.ts";
@@ -43,7 +43,7 @@ export class Recovery {
   /** The recoveries under way, by chat. */
   readonly #working = new Map<string, Promise<void>>();
   /** The runs that are this process's, and could not be recovered yet. */
-  readonly #failed = new Set<FoundRun>();
+  readonly #failed = new Set<AbandonedRun>();
   readonly #pauses = new Pauses();
   readonly #closed = new AbortController();
   /** True once every run was looked at that was left before this process began. */
@@ -100,7 +100,7 @@ export class Recovery {
   }
 
   /** Recovers a run unless that is being done, or was done since it was found. Never rejects. */
-  #takeUp(found: FoundRun): Promise<void> {
+  #takeUp(found: AbandonedRun): Promise<void> {
     const { chatId } = found.run;
     const known = this.#working.get(chatId);
     if (known) return known;
@@ -110,7 +110,7 @@ export class Recovery {
     return working;
   }
 
-  async #recover(found: FoundRun): Promise<void> {
+  async #recover(found: AbandonedRun): Promise<void> {
     const { run } = found;
     if (this.#closed.signal.aborted || this.isOwn(run.id)) return;
     try {
@@ -143,7 +143,7 @@ export class Recovery {
     }
   }
 
-  async #endOrContinue(found: FoundRun): Promise<void> {
+  async #endOrContinue(found: AbandonedRun): Promise<void> {
     const { runs, events, onInterrupt, logger } = this.parts;
     const { run } = found;
     const before = await unlessDamaged(answerBefore(run, runs));
@@ -167,9 +167,12 @@ export class Recovery {
   }
 
   /** Its log, page by page, as far as it can be read and fits. */
-  async #read({ run }: FoundRun, before: StoredMessage | undefined): Promise<Remains> {
+  async #read(
+    { run, askedTokens }: AbandonedRun,
+    before: StoredMessage | undefined,
+  ): Promise<Remains> {
     const { runs, events } = this.parts;
-    const remains = new Remains(before?.parts);
+    const remains = new Remains(before?.parts, askedTokens);
     for (;;) {
       const page = await unlessDamaged(events.read(run.id, remains.head));
       if (page?.length === 0) return remains;
@@ -194,7 +197,7 @@ async function unlessDamaged<T>(work: Promise<T>): Promise<T | undefined> {
 }
 
 function interruption(
-  run: FoundRun["run"],
+  run: AbandonedRun["run"],
   before: StoredMessage | undefined,
   { assembly, head, inStep, usage }: Remains,
   { clock, ids }: Needed,
@@ -223,7 +226,7 @@ function interruption(
 
 /** Only for a new answer: a provider takes no beginning of one behind the results of its calls. */
 async function continueRun(
-  run: FoundRun["run"],
+  run: AbandonedRun["run"],
   remains: Remains,
   { catalog, conversation, attempts, clock, ids }: Needed,
 ): Promise<RunJob | undefined> {

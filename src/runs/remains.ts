@@ -26,8 +26,11 @@ export class Remains {
   /** The length of the text since the last whole step. */
   #said = 0;
 
-  /** Begins with the parts of the answer that the run continues. */
-  constructor(before: readonly Part[] | undefined) {
+  /**
+   * Begins with the parts of the answer that the run continues. `askedTokens` is the estimate of the
+   * prompt that was not answered to the end.
+   */
+  constructor(before: readonly Part[] | undefined, private readonly askedTokens: number) {
     this.assembly = new Assembly(before);
   }
 
@@ -56,7 +59,12 @@ export class Remains {
   /** What the other process was paid for, as far as the log tells: in all, and for the last step. */
   get usage(): { usage: Usage; stepUsage: Usage } {
     const outputTokens = estimateTokens(this.#said);
-    const stepUsage = { ...NO_USAGE, outputTokens, estimated: true };
+    const stepUsage = {
+      ...NO_USAGE,
+      inputTokens: this.askedTokens,
+      outputTokens,
+      estimated: true,
+    };
     return { usage: addUsage(this.#whole, stepUsage), stepUsage };
   }
 

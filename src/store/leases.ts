@@ -18,10 +18,12 @@ export function leaseStore(db: Database): LeaseStore {
       const isMeant = "chatId" in of
         ? sql`chat_id = ${of.chatId}`
         : sql`chat_id > ${of.after} ORDER BY chat_id LIMIT ${PAGE}`;
-      const rows = await db.all(sql<RunRow>`
-        SELECT ${RUN_COLUMNS} FROM runs
+      const rows = await db.all(sql<RunRow & { askedTokens: number }>`
+        SELECT ${RUN_COLUMNS}, CAST((SELECT total(input_tokens) FROM attempts
+            WHERE run_id = runs.id AND outcome = 'open') AS INTEGER) AS "askedTokens"
+        FROM runs
         WHERE state = 'running' AND ${abandonedBy(owner, time)} AND ${isMeant}`);
-      return rows.map(toFound);
+      return rows.map(({ askedTokens, ...row }) => ({ ...toFound(row), askedTokens }));
     },
 
     async countAbandoned(owner, time) {

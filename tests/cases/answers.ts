@@ -185,6 +185,47 @@ const whole: OwnCase[] = [
     })],
     check: failsWith(/Sign in to the proxy/, 1),
   },
+  ...["application/x-ndjson", "text/event-stream"].map((type): OwnCase => ({
+    name: `lines of JSON as ${type}`,
+    provider: "openai-compatible",
+    text: "Hello",
+    replies: [stream(
+      [chat.text("Hel"), chat.text("lo"), chat.finish("stop"), chat.usage].map((event) =>
+        event.slice("data: ".length, -1)
+      ),
+      { headers: { "content-type": type } },
+    )],
+    check: (played) => {
+      noError(played);
+      once(played);
+      assert(JSON.stringify(played.usage).includes('"output_tokens":5'));
+    },
+  })),
+  {
+    name: "lines of JSON of Ollama's own API",
+    provider: "openai-compatible",
+    text: "Hello",
+    replies: [stream(
+      [
+        { message: { role: "assistant", content: "Hel" }, done: false },
+        { message: { role: "assistant", content: "lo" }, done: false },
+        {
+          message: { role: "assistant", content: "" },
+          done: true,
+          done_reason: "stop",
+          prompt_eval_count: 10,
+          eval_count: 5,
+        },
+      ].map((line) => `${JSON.stringify(line)}\n`),
+      {
+        headers: { "content-type": "application/x-ndjson" },
+      },
+    )],
+    check: (played) => {
+      noError(played);
+      assert(JSON.stringify(played.usage).includes('"output_tokens":5'));
+    },
+  },
   ...["anthropic", "google"].map((provider): OwnCase => ({
     name: "an error as JSON",
     provider,

@@ -130,7 +130,7 @@ Deno.test("after a crash an answer that goes on behind results of its calls is k
   const kinds = parts.map(({ type }: { type: string }) => type);
   assertEquals(kinds, ["step-start", "tool-look", "step-start", "text"]);
   assertEquals(parts.at(-1).text, "It is ");
-  assertEquals(metadata.totalUsage.inputTokens, usage.input);
+  assertEquals(metadata.totalUsage.inputTokens > usage.input, true);
   assertEquals(metadata.totalUsage.outputTokens > usage.output, true);
   assertEquals(provider.requests.length, 2);
   await Deno.remove(dataDir, { recursive: true });

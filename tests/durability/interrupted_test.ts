@@ -1,5 +1,5 @@
 /** A run that a crash cut off shows the same in the stream and in the history, in every client. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { StreamReader } from "../kit/data_stream.ts";
 import { spawnParley } from "../kit/process.ts";
 import { startProvider } from "../kit/provider/provider.ts";
@@ -39,6 +39,12 @@ for (const [where, steps, until] of CUT) {
     }
     const { message } = await assembleV4(await stream("data"));
     assertEquals(asShownByV4(message), asShownByV4(await answer("data")));
+
+    const { usage: [counted] } = await (await read("usage")).json();
+    assert(counted.input_tokens > 0);
+    const { totalUsage } = (await answer("ui")).metadata;
+    assertEquals(totalUsage.inputTokens, counted.input_tokens);
+    assertEquals(totalUsage.outputTokens, counted.output_tokens);
     await Deno.remove(dataDir, { recursive: true });
   });
 }

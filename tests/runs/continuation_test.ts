@@ -13,7 +13,7 @@ const said = (...texts: string[]): RunEvent[] =>
   texts.map((text) => ({ type: "text-delta", id: "t", text }));
 
 function remainsOf(events: readonly RunEvent[]): Remains {
-  const remains = new Remains(undefined);
+  const remains = new Remains(undefined, 0);
   events.forEach((event, index) => remains.add({ seq: index + 1, event }));
   return remains;
 }

@@ -68,7 +68,7 @@ export class ChatAnswer {
     if (!isJsonObject(value)) return false;
     const error = errorOf(name, value);
     if (error !== undefined) return this.#fail(error);
-    const choice = first(value["choices"]);
+    const choice = first(value["choices"]) ?? ollamaChoice(value);
     const usage = [value["usage"], choice?.["usage"], object(value["x_groq"])?.["usage"]]
       .find(isJsonObject);
     if (usage) this.#usage = usage;
@@ -187,6 +187,17 @@ export class ChatAnswer {
       this.#emit({ type: "source", sourceType: "url", id, url, ...(title !== "" && { title }) });
     }
   }
+}
+
+/** The choice in an event of Ollama's own API, which proxies let through. */
+function ollamaChoice({ message, done, done_reason, ...others }: JsonObject) {
+  if (typeof done !== "boolean") return undefined;
+  const { prompt_eval_count, eval_count } = others;
+  return {
+    delta: message ?? {},
+    finish_reason: done ? done_reason ?? "stop" : null,
+    ...(done && { usage: { prompt_tokens: prompt_eval_count, completion_tokens: eval_count } }),
+  } as JsonObject;
 }
 
 /** What an event says went wrong, if it does. */
