@@ -28,34 +28,49 @@ export async function jsonArray(
 ): Promise<Response> {
   const headers = { "content-type": "application/json" };
   const texts = jsonTexts(lists);
-  let begun = "";
-  while (begun.length < SHORT && files.size === 0) {
+  let first = "";
+  while (first.length < SHORT && files.size === 0) {
     if (isLong) await parts.turns.next();
     const { value, done } = await texts.next();
-    if (done) return c.body(begun, 200, headers);
-    begun += value;
+    if (done) return c.body(first, 200, headers);
+    first += value;
   }
-  const bytes = encoded(begun, texts, files);
   const pace = paceOf(c, parts, enterStream(c, parts));
-  return c.body(pacedBody(() => sourceOf(bytes, parts.turns), pace), 200, headers);
+  const [head, named] = files.size > 0 ? ["", first] : [first, ""];
+  const source = () => sourceOf(encoded(named, texts, files), parts.turns);
+  return c.body(pacedBody(source, { ...pace, first: head }), 200, headers);
 }
 
+// A generator keeps its variables while it waits for a client that takes nothing. So those that are large
+// live in functions which have ended by then.
+
 async function* encoded(
-  begun: string,
-  texts: AsyncIterable<string>,
+  first: string,
+  texts: AsyncIterator<string>,
   files: AttachedFiles,
 ): AsyncGenerator<Uint8Array> {
-  yield* withAttached(begun, files);
-  for await (const text of texts) yield* withAttached(text, files);
+  yield* withAttached(first, files);
+  let isOver = false;
+  const next = async () => {
+    const { value: text = "", done = false } = await texts.next();
+    isOver = done;
+    return files.size > 0 ? withAttached(text, files) : [new TextEncoder().encode(text)];
+  };
+  while (!isOver) yield* await next();
 }
 
 /** The JSON text of all lists as one array, list by list. */
-async function* jsonTexts(lists: AsyncIterable<object[]>): AsyncGenerator<string, undefined> {
+async function* jsonTexts(lists: AsyncIterator<object[]>): AsyncGenerator<string, undefined> {
   let separator = "[";
-  for await (const list of lists) {
-    if (list.length === 0) continue;
-    yield separator + list.map((item) => JSON.stringify(item)).join(",");
+  let isOver = false;
+  const next = async () => {
+    const { value: list, done = false } = await lists.next();
+    isOver = done;
+    if (done || list.length === 0) return "";
+    const text = separator + list.map((item: object) => JSON.stringify(item)).join(",");
     separator = ",";
-  }
+    return text;
+  };
+  while (!isOver) yield await next();
   yield separator === "[" ? "[]" : "]";
 }

@@ -91,7 +91,7 @@ export class Conversation {
     chatId: string,
     outline: readonly MessageOutline[],
     options?: { seenOnly: boolean },
-  ): AsyncGenerator<StoredMessage[]> {
+  ): AsyncGenerator<StoredMessage[], undefined> {
     const pauses = new Pauses();
     for (let from = 0; from < outline.length;) {
       const to = endOfPage(outline, from, this.page, options?.seenOnly ? 0 : 1);

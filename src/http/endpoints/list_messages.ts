@@ -254,15 +254,22 @@ async function* renderAll(
   // A question whose last run failed may have an answer of another run.
   const answers = [...outline, ...next ? [next] : []].filter(({ role }) => role === "assistant");
   const answered = new Set(answers.map(({ parentKey }) => parentKey));
-  for await (const page of conversation.pages(chat.id, outline)) {
+  const pages = conversation.pages(chat.id, outline);
+  let isOver = false;
+  const nextList = async () => {
+    const { value: page } = await pages.next();
+    isOver = page === undefined;
+    if (!page) return [];
     const siblings = await messages.siblings(chat.id, page.map(({ key }) => key));
-    yield page.map((message) => {
+    return page.map((message) => {
       const { key, role } = message;
       const isFine = role === "user" && answered.has(key);
       const shown = isFine ? { ...message, status: "completed" as const } : message;
       return show(shown, siblings.get(key));
     });
-  }
+  };
+  // No variable keeps a list while the client takes it.
+  while (!isOver) yield await nextList();
 }
 
 async function liveMessage(run: RunStream, { turns }: HttpParts): Promise<Message> {

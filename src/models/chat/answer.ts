@@ -169,9 +169,12 @@ export class ChatAnswer {
   }
 
   #show(url: string): void {
-    const [, mediaType, data] = /^data:([^;,]*)[^,]*;base64,(.*)$/s.exec(url) ?? [];
-    if (mediaType && data) {
-      this.#emit({ type: "file", mediaType, data: { type: "data", data } });
+    const comma = url.indexOf(",");
+    const head = url.slice(0, Math.max(0, comma));
+    if (head.startsWith("data:") && head.endsWith(";base64")) {
+      const mediaType = head.slice("data:".length, head.indexOf(";"));
+      const data = url.slice(comma + 1);
+      if (mediaType && data) this.#emit({ type: "file", mediaType, data: { type: "data", data } });
     } else if (URL.canParse(url)) {
       this.#emit({ type: "file", mediaType: "image/*", data: { type: "url", url: new URL(url) } });
     }
