@@ -7,6 +7,7 @@ import { cleanTitle } from "../../src/runs/title.ts";
 import { decodeMessage } from "../../src/wire/sent_message.ts";
 import { nameSchema } from "../../src/wire/validate.ts";
 import { FakeClock } from "../kit/clock.ts";
+import { SLACK } from "./kit.ts";
 
 const SRC = new URL("../../src/", import.meta.url).pathname;
 
@@ -89,7 +90,7 @@ Deno.test("no regex takes more than linear time", async () => {
       count++;
       // A busy machine may interrupt one.
       const { ms, text } = [slowest(regex), slowest(regex)].reduce((a, b) => a.ms < b.ms ? a : b);
-      assert(ms <= LIMIT, `${name}: ${regex} takes ${ms.toFixed(0)} ms for ${text}`);
+      assert(ms <= LIMIT * SLACK, `${name}: ${regex} takes ${ms.toFixed(0)} ms for ${text}`);
     }
   }
   assert(count > 30, `found ${count} regexes`);
@@ -158,7 +159,10 @@ Deno.test("what users say passes every function in linear time", () => {
         call(text);
         return performance.now() - begun;
       });
-      assert(Math.min(...took) < 300, `${name} takes ${took} ms for ${JSON.stringify(pump)}`);
+      assert(
+        Math.min(...took) < 300 * SLACK,
+        `${name} takes ${took} ms for ${JSON.stringify(pump)}`,
+      );
     }
   }
 });
