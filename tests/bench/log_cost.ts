@@ -1,7 +1,6 @@
 /** The cost of the durable log: the same load on Parley with the log on and off. */
 import { type Bed, makeBed, type Plan } from "./bed.ts";
-import { timeToFirst } from "./first_token.ts";
-import { cpuSeconds, quantile, say } from "./measure.ts";
+import { cpuSeconds, quantile, say, timeToFirst } from "./measure.ts";
 
 /** First tokens of each kind. */
 const ROUNDS = 200;
@@ -35,8 +34,8 @@ async function firstTokens(off: Bed, on: Bed): Promise<void> {
   const kinds = [{ bed: off, times: [] as number[] }, { bed: on, times: [] as number[] }];
   for (let round = -50; round < ROUNDS; round++) {
     for (const { bed, times } of kinds) {
-      const chat = await bed.newChat();
-      const time = await timeToFirst((onDeltas) => bed.ask(chat, plan, onDeltas));
+      const chat = await bed.parley.newChat();
+      const time = await timeToFirst((onDeltas) => bed.parley.ask(chat, plan, onDeltas));
       if (round >= 0) times.push(time);
     }
   }
@@ -91,13 +90,13 @@ function better(one: Window, other: Window): Window {
 
 /** Starts the streams one by one and watches for a while once all are live. */
 async function watch(bed: Bed, streams: number): Promise<Window> {
-  const chats = await Promise.all(Array.from({ length: streams }, () => bed.newChat()));
+  const chats = await Promise.all(Array.from({ length: streams }, () => bed.parley.newChat()));
   const deltas: { number: number; at: number }[][] = [];
   const reading: Promise<unknown>[] = [];
   for (const chat of chats) {
     const seen: (typeof deltas)[number] = [];
     deltas.push(seen);
-    reading.push(bed.ask(chat, PLAN, (count, at) => {
+    reading.push(bed.parley.ask(chat, PLAN, (count, at) => {
       for (let n = 0; n < count; n++) seen.push({ number: seen.length, at });
     }));
     await pause(STAGGER_MS);

@@ -3,10 +3,9 @@
  * for its first token beyond a send to an empty chat.
  */
 import { createClient, type InStatement } from "@libsql/client";
-import { TOKENS } from "../kit/parley.ts";
-import { type Bed, makeBed, type Plan } from "./bed.ts";
-import { timeToFirst } from "./first_token.ts";
-import { quantile, say } from "./measure.ts";
+import { type Bed, HEADERS, makeBed, type Plan } from "./bed.ts";
+
+import { quantile, say, timeToFirst } from "./measure.ts";
 import type { OnDeltas } from "./reader.ts";
 
 /** A chat's messages, and the characters of each. */
@@ -20,18 +19,19 @@ const ROUNDS = 30;
 /** How long the probe gets to start, in milliseconds. */
 const WARM_UP = 300;
 const PLAN: Plan = { deltas: 3 };
-const HEADERS = { "coder-session-token": TOKENS.alice };
 
 /** Measures all shapes with all models. */
 export async function longChat(): Promise<void> {
   await using bed = await makeBed();
-  for (const model of MODELS) await bed.ask(await bed.newChat(), PLAN, () => {}, model);
+  for (const model of MODELS) {
+    await bed.parley.ask(await bed.parley.newChat(), PLAN, () => {}, model);
+  }
   say("long chats, ms", "read stall", "first send", "later sends", "added p50", "added p99");
   for (const [messages, characters] of SHAPES) {
     const shape = `${messages} of ${characters} characters`;
     for (const model of MODELS) {
       const chat = await longChatOf(bed, messages, characters);
-      const send = () => bed.ask(chat, PLAN, () => {}, model);
+      const send = () => bed.parley.ask(chat, PLAN, () => {}, model);
       const read = await stallOf(bed, async () => {
         const path = `/api/v2/chats/${chat}/messages`;
         const response = await fetch(bed.parley.url + path, { headers: HEADERS });
@@ -40,8 +40,8 @@ export async function longChat(): Promise<void> {
       const first = await stallOf(bed, send);
       const later = await stallOf(bed, send);
       const added = await addedBy(async (isLong) => {
-        const asked = isLong ? chat : await bed.newChat();
-        return (onDeltas) => bed.ask(asked, PLAN, onDeltas, model);
+        const asked = isLong ? chat : await bed.parley.newChat();
+        return (onDeltas) => bed.parley.ask(asked, PLAN, onDeltas, model);
       });
       say(`${shape}, ${model}`, read, first, later, ...added);
     }
@@ -51,7 +51,7 @@ export async function longChat(): Promise<void> {
       (_, index) => ({ role: roleOf(index), content }),
     );
     const added = await addedBy((isLong) => (onDeltas) =>
-      bed.askDirectly(PLAN, onDeltas, isLong ? history : [])
+      bed.provider.ask(PLAN, onDeltas, isLong ? history : [])
     );
     say(`${shape}, without Parley: added`, ...added);
   }
@@ -96,8 +96,8 @@ async function stallOf(bed: Bed, work: () => Promise<unknown>): Promise<number> 
 
 /** A chat with that many messages, written into the database beside the server. */
 async function longChatOf(bed: Bed, messages: number, characters: number): Promise<string> {
-  const chat = await bed.newChat();
-  const client = createClient({ url: `file:${bed.dataDir}/parley.db` });
+  const chat = await bed.parley.newChat();
+  const client = createClient({ url: `file:${bed.parley.dataDir}/parley.db` });
   const parts = JSON.stringify([{ type: "text", text: textOf(characters) }]);
   const rows = Array.from({ length: messages }, (_, index): InStatement => ({
     sql: `INSERT INTO messages

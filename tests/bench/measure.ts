@@ -1,4 +1,5 @@
 /** Measuring and reporting for the benchmarks. */
+import type { OnDeltas } from "./reader.ts";
 
 /** The value below which a fraction `p` of the values lies. */
 export function quantile(values: number[], p: number): number {
@@ -17,6 +18,16 @@ export async function cpuSeconds(pid: number): Promise<number> {
 export async function residentMiB(pid: number): Promise<number> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+}
+
+/** Milliseconds until the first delta from `ask`. */
+export async function timeToFirst(
+  ask: (onDeltas: OnDeltas) => Promise<unknown>,
+): Promise<number> {
+  const begun = performance.now();
+  let first = 0;
+  await ask((_, at) => first ||= at - begun);
+  return first;
 }
 
 /** Prints a row of a report. */

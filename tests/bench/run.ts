@@ -1,22 +1,15 @@
 /**
- * The benchmarks: `deno task bench` runs all, `deno task bench first-token throughput` some. Each
- * compares Parley with direct requests to the provider: compare figures only within one run.
+ * The benchmarks: `deno task bench` runs all, `deno task bench table encode` some. Compare figures only
+ * within one run.
  */
 import { encode } from "./encode.ts";
-import { firstToken } from "./first_token.ts";
-import { lists, memory } from "./lists.ts";
 import { logCost } from "./log_cost.ts";
 import { longChat } from "./long_chat.ts";
-import { paced } from "./paced.ts";
-import { throughput } from "./throughput.ts";
+import { table } from "./table.ts";
 
 const BENCHES: Record<string, () => Promise<void>> = {
-  "first-token": firstToken,
-  throughput,
-  paced,
+  table,
   "log-cost": logCost,
-  lists,
-  memory,
   encode,
   "long-chat": longChat,
 };
