@@ -49,6 +49,18 @@ export type Admission =
   | { kind: "busy" | "moved" }
   | { kind: "unknown"; job: RunJob; error: unknown };
 
+/** The model with that id and its fallbacks; undefined if there is no such model. */
+export async function modelsOf(
+  id: string,
+  { catalog, fallbacks }: Pick<Parts, "catalog" | "fallbacks">,
+): Promise<Send["models"] | undefined> {
+  const model = await catalog.find(id);
+  if (!model) return undefined;
+  const known = (id: string) => catalog.find(id).catch(() => undefined);
+  const others = await Promise.all((fallbacks[model.id] ?? []).map((id) => known(id)));
+  return [model, ...others.filter((other) => other !== undefined)];
+}
+
 /**
  * Stores the message and opens its run, or says why not.
  * @throws {AppError} `bad_request` for a wrong message id, `conflict` if the chat has moved on,

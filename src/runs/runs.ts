@@ -4,7 +4,7 @@ import type { WaitingChat } from "../domain/ports.ts";
 import type { BusyPolicy, QueueOnStop } from "../domain/policies.ts";
 import type { ChatState, QueuedSend } from "../domain/records.ts";
 import { ActiveRuns } from "./active.ts";
-import type { Send } from "./admission.ts";
+import { modelsOf, type Send } from "./admission.ts";
 import { Lanes } from "./lanes.ts";
 import { Namer } from "./namer.ts";
 import type { Stopped } from "./ownership.ts";
@@ -108,7 +108,7 @@ export class Runs {
    * message, `unavailable` during shutdown, `not_found` if the chat is gone.
    */
   async send({ model, ...request }: SendRequest): Promise<RunStream> {
-    const models = await this.#sending.models(model);
+    const models = await modelsOf(model, this.#parts);
     if (!models) throw new AppError("bad_request", "Model not found");
     const { chat } = request;
     const owned = { chatId: chat.id, ownerId: chat.ownerId };

@@ -4,7 +4,7 @@ import { Places } from "../domain/places.ts";
 import type { BusyPolicy } from "../domain/policies.ts";
 import type { ChatState, QueuedSend, RunRecord, StoredMessage } from "../domain/records.ts";
 import type { ActiveRuns } from "./active.ts";
-import { admit, planOf, type Send } from "./admission.ts";
+import { admit, modelsOf, planOf, type Send } from "./admission.ts";
 import { Backlog, type OwnedChat } from "./backlog.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Parts } from "./parts.ts";
@@ -18,7 +18,11 @@ import type { RunStream } from "./run_stream.ts";
 
 type Needed =
   & Parameters<typeof admit>[2]
-  & Pick<Parts, "events" | "keys" | "queue" | "catalog" | "logger" | "fallbacks" | "runLimits">;
+  & Parameters<typeof modelsOf>[1]
+  & Pick<
+    Parts,
+    "events" | "keys" | "queue" | "disk" | "logger" | "runLimits"
+  >;
 
 /** A send that its chat has to take, with what to do if the chat is busy. */
 export interface ChatSend extends Send {
@@ -46,6 +50,8 @@ export class Sending {
   readonly backlog: Backlog;
   /** The queued messages that could not be begun once. */
   readonly #failed = new Set<string>();
+  /** The chats whose next message cannot be started: that is told once. */
+  readonly #stuck = new Set<string>();
   readonly #closed = new AbortController();
 
   constructor(
@@ -57,16 +63,6 @@ export class Sending {
   ) {
     this.places = new Places(parts.runLimits, "live answers");
     this.backlog = new Backlog(this.places, (chat) => this.goOn(chat));
-  }
-
-  /** The model with that id and its fallbacks; undefined if there is no such model. */
-  async models(id: string): Promise<Send["models"] | undefined> {
-    const { catalog, fallbacks } = this.parts;
-    const model = await catalog.find(id);
-    if (!model) return undefined;
-    const known = (id: string) => catalog.find(id).catch(() => undefined);
-    const others = await Promise.all((fallbacks[model.id] ?? []).map((id) => known(id)));
-    return [model, ...others.filter((other) => other !== undefined)];
   }
 
   /**
@@ -114,9 +110,13 @@ export class Sending {
     const { chatId } = chat;
     try {
       await this.lanes.take(chatId, () => this.#startNext(chatId));
+      this.#stuck.delete(chatId);
     } catch (error) {
       const fields = { chat: chatId, reason: String(error) };
-      this.parts.logger.log("error", "the next message cannot be started", fields);
+      if (!this.#stuck.has(chatId)) {
+        this.parts.logger.log("error", "the next message cannot be started", fields);
+      }
+      this.#stuck.add(chatId);
       this.parts.clock.sleep(RETRY, this.#closed.signal).then(() => this.goOn(chat), () => {});
     }
   }
@@ -254,9 +254,11 @@ export class Sending {
   /** True if there is nothing more to do now; false if the chat has changed since it was read. */
   async #startQueued({ run, request }: QueuedSend): Promise<boolean> {
     const chat = { id: run.chatId, ownerId: run.ownerId };
-    const models = await this.models(run.model) ?? [missingModel(run.model)] as const;
+    const models = await modelsOf(run.model, this.parts) ?? [missingModel(run.model)] as const;
     const state = await this.parts.runs.current(chat.ownerId, chat.id);
     if (!state || state.live) return true;
+    // Nothing is begun, and paid for, that may be lost.
+    await this.parts.disk.durable();
     const leave = this.backlog.enter(run);
     if (!leave) return true;
     using place = new DisposableStack();

@@ -3,7 +3,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { systemClock } from "../../src/domain/clock.ts";
 import { partsOf, StreamReader, textOf } from "../kit/data_stream.ts";
 import type { TestServer } from "../kit/parley.ts";
-import { gate } from "../kit/provider/provider.ts";
+import { gate, lastUserText } from "../kit/provider/provider.ts";
 import { type Scripted, startScripted } from "../kit/scripted.ts";
 
 const UNSAFE = "What is stored now might be lost, so Parley changes nothing until this is mended.";
@@ -60,6 +60,13 @@ function saidOf({ logged }: TestServer): string[] {
     .map(({ level, message, reason = "" }) => `${level}: ${message}: ${reason}`);
 }
 
+/** Resolves once the log has a line of that message. */
+async function passed({ logged }: TestServer, message: string): Promise<void> {
+  while (!logged.some((line) => line.includes(message))) {
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
+
 /** Answers that wait in the middle, with the chats that they are in. */
 async function liveRuns(scripted: Scripted, count: number) {
   return await Promise.all(Array.from({ length: count }, async () => {
@@ -105,6 +112,7 @@ for (const [name, reason, begin] of ACCIDENTS) {
     });
     const { server } = scripted;
     const [going, stopped] = await liveRuns(scripted, 2);
+    const queued = await scripted.send(going!.chat, "next", { busy: "queue" });
     const mend = await begin(server.dataDir);
     clock.skip();
     for (let times = 0; times < 3; times++) await assertRefused(server, going!.chat, reason);
@@ -116,6 +124,10 @@ for (const [name, reason, begin] of ACCIDENTS) {
     assertEquals(textOf(parts), "one two");
     assertEquals(parts.slice(-2).map(({ code }) => code), ["3", "d"]);
     assertMatch(String(parts.at(-2)?.value), /It is stored, but may be lost/);
+    const asked = () =>
+      scripted.provider.requests.filter(({ body }) => lastUserText(body) === "next").length;
+    await passed(server, "the next message cannot be started");
+    assertEquals(asked(), 0);
     const told = `error: what is stored may be lost: ${reason}`;
     assertEquals(saidOf(server), [told]);
 
@@ -123,7 +135,14 @@ for (const [name, reason, begin] of ACCIDENTS) {
     clock.skip();
     for (let times = 0; times < 2; times++) await assertTaken(server);
     assertEquals(saidOf(server), [told, "info: what is stored may be lost: no longer: "]);
-    assertEquals((await scripted.history(going!.chat)).at(-1)?.content, "one two");
+    assertEquals(textOf(partsOf(await queued.text())), "one two");
+    assertEquals(asked(), 1);
+    assertEquals((await scripted.history(going!.chat)).map(({ role }) => role), [
+      "user",
+      "assistant",
+      "user",
+      "assistant",
+    ]);
   });
 }
 
