@@ -4,8 +4,12 @@ import { RunError } from "../domain/errors.ts";
 import type { EventStore } from "../domain/ports.ts";
 import type { EventGroup, RunEnding } from "../domain/records.ts";
 
-/** Milliseconds between two writes: a hundred runs then share one, and a single run waits for none. */
-const SPACING = 2;
+/**
+ * The pause behind a write, as a multiple of what the write took, and at most, in milliseconds. Few runs are
+ * written at once, each with little; many runs share a write.
+ */
+const SPACING = 3;
+const MAX_SPACING = 2;
 
 /** How long the opening events of a run wait for its first content, in milliseconds. */
 const OPENING_WAIT = 15;
@@ -45,7 +49,8 @@ export class GroupCommit {
   #scheduled = false;
   /** True while only opening events are pending. */
   #waiting = false;
-  #writtenAt = -Infinity;
+  /** Until when the next write waits, by the clock that nobody sets. */
+  #nextAt = -Infinity;
 
   constructor(private readonly store: EventStore, private readonly clock: Clock) {}
 
@@ -54,9 +59,9 @@ export class GroupCommit {
     this.#pending.add(member);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    const since = this.clock.elapsed() - this.#writtenAt;
-    if (since >= SPACING) setImmediate(() => this.#flush());
-    else setTimeout(() => this.#flush(), SPACING - since);
+    const wait = this.#nextAt - this.clock.elapsed();
+    if (wait <= 0) setImmediate(() => this.#flush());
+    else setTimeout(() => this.#flush(), wait);
   }
 
   /** Holds the opening events of a run briefly, so that they share one write with the first content. */
@@ -78,9 +83,11 @@ export class GroupCommit {
       const batch = member.take();
       if (batch) batches.set(member, batch);
     }
+    const begun = this.clock.elapsed();
     if (batches.size > 0) await this.#write(batches);
     this.#scheduled = false;
-    this.#writtenAt = this.clock.elapsed();
+    const ended = this.clock.elapsed();
+    this.#nextAt = ended + Math.min(MAX_SPACING, SPACING * (ended - begun));
     // What came while the group was written is the next one.
     for (const member of this.#pending) return this.add(member);
   }

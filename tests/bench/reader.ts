@@ -54,3 +54,47 @@ export async function readStream(
 function countDeltas(lines: string): number {
   return lines.match(/^0:|^data: .*"content":"[^"]/gm)?.length ?? 0;
 }
+
+/** Sends the same GET again and again over one connection. */
+export class GetClient implements Disposable {
+  readonly #buffer = new Uint8Array(256 * 1024);
+
+  private constructor(
+    private readonly connection: Deno.Conn,
+    private readonly request: Uint8Array,
+  ) {}
+
+  static async connect(url: string, headers: Record<string, string>): Promise<GetClient> {
+    const { hostname, port, pathname, search } = new URL(url);
+    const connection = await Deno.connect({ hostname, port: Number(port) });
+    const fields = Object.entries({ host: hostname, ...headers })
+      .map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    const request = `GET ${pathname}${search} HTTP/1.1\r\n${fields}\r\n`;
+    return new GetClient(connection, new TextEncoder().encode(request));
+  }
+
+  /** @throws {Error} if the status is not 200. */
+  async get(): Promise<void> {
+    await this.connection.write(this.request);
+    let text = "";
+    while (!isWhole(text)) {
+      const size = await this.connection.read(this.#buffer);
+      if (size === null) throw new Error("no whole response");
+      text += new TextDecoder("latin1").decode(this.#buffer.subarray(0, size));
+    }
+    if (!text.startsWith("HTTP/1.1 200")) throw new Error(text);
+  }
+
+  [Symbol.dispose](): void {
+    this.connection.close();
+  }
+}
+
+function isWhole(response: string): boolean {
+  const head = response.indexOf("\r\n\r\n");
+  if (head < 0) return false;
+  const length = /\r\ncontent-length: (\d+)/i.exec(response.slice(0, head))?.[1];
+  return length === undefined
+    ? LAST_CHUNK.test(response.slice(-16))
+    : response.length >= head + 4 + Number(length);
+}

@@ -12,7 +12,7 @@ import {
   type Subject,
 } from "./bed.ts";
 import { cpuSeconds, quantile, residentMiB, timeToFirst } from "./measure.ts";
-import type { OnDeltas } from "./reader.ts";
+import { GetClient, type OnDeltas } from "./reader.ts";
 
 const ROUNDS = 5;
 
@@ -156,16 +156,19 @@ async function pacedLoad({ open, server }: Target, streams: number) {
   const asks = await open(streams);
   const before = server ? await cpuSeconds(server.pid) : NaN;
   const begun = performance.now();
-  const lateness: number[] = [];
-  await Promise.all(asks.map(async (ask) => {
-    let first = 0;
-    let seen = 0;
+  const streamed = await Promise.all(asks.map(async (ask) => {
+    const starts: number[] = [];
     await ask(plan, (count, at) => {
-      first ||= at;
-      for (let n = 0; n < count; n++) lateness.push(at - first - every * seen++);
+      for (let n = 0; n < count; n++) starts.push(at - every * starts.length);
     });
-    if (seen !== plan.deltas) throw new Error(`${seen} of ${plan.deltas} deltas`);
+    if (starts.length !== plan.deltas) throw new Error(`${starts.length} deltas`);
+    return starts;
   }));
+  // Late is what comes later than the earliest of its stream would have it.
+  const lateness = streamed.flatMap((starts) => {
+    const start = Math.min(...starts);
+    return starts.map((time) => time - start);
+  });
   const seconds = (performance.now() - begun) / 1000;
   const used = server ? await cpuSeconds(server.pid) - before : NaN;
   return { lateness, seconds, cpu: used / (streams * plan.deltas) * 1e6 };
@@ -173,17 +176,12 @@ async function pacedLoad({ open, server }: Target, streams: number) {
 
 /** Lists the newest 50 chats, 16 requests at a time. */
 async function listsPerSecond(server: Subject): Promise<number> {
-  const url = `${server.url}/api/v2/chats?limit=50`;
   const begun = performance.now();
   const end = begun + 1_500;
   let count = 0;
   await Promise.all(Array.from({ length: 16 }, async () => {
-    while (performance.now() < end) {
-      const response = await fetch(url, { headers: HEADERS });
-      if (!response.ok) throw new Error(await response.text());
-      await response.arrayBuffer();
-      count++;
-    }
+    using client = await GetClient.connect(`${server.url}/api/v2/chats?limit=50`, HEADERS);
+    for (; performance.now() < end; count++) await client.get();
   }));
   return count / (performance.now() - begun) * 1000;
 }
