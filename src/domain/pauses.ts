@@ -1,3 +1,5 @@
+import { othersHadTheirTurn } from "./loop.ts";
+
 /** Milliseconds for which a piece of work keeps the event loop. */
 const TURN = 4;
 
@@ -8,8 +10,7 @@ export class Pauses {
   /** Ends the turn if it has been long enough. */
   async next(): Promise<void> {
     if (performance.now() - this.#begun < TURN) return;
-    // After a timer the runtime looks at its sockets; after an immediate it may not for many turns.
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await othersHadTheirTurn();
     this.#begun = performance.now();
   }
 }

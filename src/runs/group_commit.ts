@@ -5,8 +5,8 @@ import type { EventStore } from "../domain/ports.ts";
 import type { EventGroup, RunEnding } from "../domain/records.ts";
 
 /**
- * The pause behind a write, as a multiple of what the write took, and at most, in milliseconds. Few runs are
- * written at once, each with little; many runs share a write.
+ * The pause behind a write, so that many runs share the next one: for each other run as long as the write
+ * took, but at most three times as long, and two milliseconds. A single run waits for none.
  */
 const SPACING = 3;
 const MAX_SPACING = 2;
@@ -51,8 +51,15 @@ export class GroupCommit {
   #waiting = false;
   /** Until when the next write waits, by the clock that nobody sets. */
   #nextAt = -Infinity;
+  #members = 0;
 
   constructor(private readonly store: EventStore, private readonly clock: Clock) {}
+
+  /** One more run is being made; the result, called once, ends that. */
+  join(): () => void {
+    this.#members++;
+    return () => void this.#members--;
+  }
 
   /** Writes what this run has with the next group. */
   add(member: Member): void {
@@ -87,7 +94,8 @@ export class GroupCommit {
     if (batches.size > 0) await this.#write(batches);
     this.#scheduled = false;
     const ended = this.clock.elapsed();
-    this.#nextAt = ended + Math.min(MAX_SPACING, SPACING * (ended - begun));
+    const spacing = Math.min(SPACING, this.#members - 1) * (ended - begun);
+    this.#nextAt = ended + Math.min(MAX_SPACING, spacing);
     // What came while the group was written is the next one.
     for (const member of this.#pending) return this.add(member);
   }

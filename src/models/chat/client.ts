@@ -1,5 +1,6 @@
 import { APICallError } from "@ai-sdk/provider";
 import type { Json } from "../../domain/json.ts";
+import { othersHadTheirTurn } from "../../domain/loop.ts";
 import { Pauses } from "../../domain/pauses.ts";
 import type { ModelClient, ModelRequest, TakePart } from "../client.ts";
 import type { EventBody } from "../event_body.ts";
@@ -54,7 +55,7 @@ async function bodyOf(model: string, request: ModelRequest): Promise<string> {
     written += text.length;
     if (written < TURN) continue;
     written = 0;
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await othersHadTheirTurn();
   }
   return `${settings.slice(0, -1)},"messages":[${messages.join(",")}]}`;
 }
