@@ -1,11 +1,12 @@
 /** Keys go where the configuration says, whatever else is in the environment. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { ProviderConfig, ProviderType } from "../../src/domain/provider.ts";
 import { Turns } from "../../src/domain/turns.ts";
 import { addressOf } from "../../src/models/address.ts";
-import { discoverModels } from "../../src/models/discover.ts";
+import { discoverModels, ListFailure } from "../../src/models/discover.ts";
 import { OpenRequests } from "../../src/models/open_requests.ts";
 import { providerFactory } from "../../src/models/provider.ts";
+import { chat } from "../cases/dialects.ts";
 import { CaseServer } from "../cases/server.ts";
 import { callOf } from "../kit/provider/sdk.ts";
 
@@ -52,8 +53,51 @@ Deno.test("an address is taken as its makers' tools take it: with or without its
   assertEquals(await asks("anthropic", `${base}/v1`), `${base}/v1/messages`);
   assertEquals(await asks("anthropic", base), `${base}/v1/messages`);
   assertEquals(await asks("openai", `${base}/v1/`), `${base}/v1/chat/completions`);
+  assertEquals(await asks("openai", `${base}/v1/chat/completions`), `${base}/v1/chat/completions`);
   assertEquals(await asks("openai-compatible", base), `${base}/chat/completions`);
   assertEquals(addressOf({ type: "google", baseUrl: base }), `${base}/v1beta`);
+});
+
+Deno.test("a server that is at its version alone is found without it", async () => {
+  for (const path of ["", "/", "/api", "/v1/chat/completions/"]) {
+    await using server = new CaseServer(({ path }) =>
+      path === "/v1/models"
+        ? { plain: true, chunks: ['{"data":[{"id":"m"}]}'] }
+        : path === "/v1/chat/completions"
+        ? { chunks: chat.answer("Hello") }
+        : { plain: true, status: 404, chunks: ["404 page not found"] }
+    );
+    const baseUrl = `${server.url}${path}`;
+    const provider = { type: "openai-compatible", name: "one", baseUrl, models: [] } as const;
+    assertEquals(await discoverModels(provider as unknown as ProviderConfig), ["m"]);
+    const lines = { turns: new Turns(), requests: new OpenRequests() };
+    const client = await providerFactory(provider as unknown as ProviderConfig, lines)("m");
+    let text = "";
+    for (let turn = 0; turn < 2; turn++) {
+      await client.stream(callOf("hi"), new AbortController().signal, (part) => {
+        if (part.type === "text-delta") text += part.delta;
+      });
+    }
+    assertEquals(text, "HelloHello");
+  }
+});
+
+Deno.test("a refusal to list models says why, and what there is not is told as it was asked", async () => {
+  const refusals: [status: number, body: string, kind: string, words: RegExp][] = [
+    [400, '{"error":{"message":"Authentication Error, no such token"}}', "key_refused", /no such/],
+    [400, '{"message":"a provider header is required"}', "list_failed", /400.*: a provider header/],
+    [404, "404 page not found", "list_failed", /404.*page not found/],
+  ];
+  for (const [status, body, kind, words] of refusals) {
+    await using server = new CaseServer(() => ({ plain: true, status, chunks: [body] }));
+    const provider = { type: "openai-compatible", name: "one", baseUrl: server.url, models: [] };
+    const failure = await assertRejects(
+      () => discoverModels(provider as unknown as ProviderConfig),
+      ListFailure,
+    );
+    assertEquals(failure.kind, kind);
+    assertMatch(failure.message, words);
+  }
 });
 
 Deno.test("lists of models are read in the forms that servers send", async () => {
