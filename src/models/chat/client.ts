@@ -49,8 +49,12 @@ export function chatClient(
           addresses = [address];
           return await readAnswer(events, take);
         }
+        const answered = await refusal(url, response);
         const isNowhere = response.status === 404 || response.status === 405;
-        if (!refused || !isNowhere) refused = await refusal(url, response);
+        // The server may be here, and not have the model.
+        if (!refused || !isNowhere || /model/i.test(answered.responseBody ?? "")) {
+          refused = answered;
+        }
         if (!isNowhere) break;
       }
       throw refused;
