@@ -18,6 +18,9 @@ const HEADERS: Record<string, string> = JSON.parse(Deno.env.get("REAL_LLM_HEADER
 /** A small model may babble without an end. */
 const MAX_TOKENS = 40;
 
+/** Titles get room for thoughts, which this one fills to the end: here they get less. */
+const MAX_TITLE_TOKENS = 150;
+
 /** A picture, for a model that takes texts only. */
 const PICTURE = {
   type: "file",
@@ -40,7 +43,7 @@ interface Proxy extends AsyncDisposable {
   readonly refusals: number;
 }
 
-/** Stands between Parley and the model's server: passes all on as it comes, and keeps a copy. */
+/** Stands between Parley and the model's server: passes all on as it comes, but titles shorter, and keeps a copy. */
 function startProxy(target: string): Proxy {
   const exchanges: Exchange[] = [];
   let refusals = 0;
@@ -48,7 +51,8 @@ function startProxy(target: string): Proxy {
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     async (request) => {
-      const body = request.method === "POST" ? await request.text() : null;
+      const asked = request.method === "POST" ? await request.json() : null;
+      if (asked) asked.max_tokens = Math.min(asked.max_tokens, MAX_TITLE_TOKENS);
       const authorization = request.headers.get("authorization");
       const response = await fetch(origin + new URL(request.url).pathname, {
         method: request.method,
@@ -57,16 +61,16 @@ function startProxy(target: string): Proxy {
           ...(authorization !== null && { authorization }),
           ...HEADERS,
         },
-        body,
+        body: asked && JSON.stringify(asked),
       });
       const headers = { "content-type": response.headers.get("content-type") ?? "" };
       const { status } = response;
       if (!response.ok && status !== 404) refusals++;
-      if (body === null || !response.body || !response.ok) {
+      if (asked === null || !response.body || !response.ok) {
         return new Response(response.body, { status, headers });
       }
       const copy = Promise.withResolvers<string>();
-      exchanges.push({ messages: JSON.parse(body).messages, response: copy.promise });
+      exchanges.push({ messages: asked.messages, response: copy.promise });
       return new Response(response.body.pipeThrough(copying(copy.resolve)), {
         status,
         headers,
