@@ -97,6 +97,8 @@ function copying(done: (text: string) => void): TransformStream<Uint8Array, Uint
     transform(chunk, controller) {
       text += decoder.decode(chunk, { stream: true });
       controller.enqueue(chunk);
+      // Parley closes the connection here, often before the server does.
+      if (text.includes("data: [DONE]")) done(text);
     },
     flush: () => done(text),
   });
