@@ -130,6 +130,7 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
     ...lines,
     clock,
     log: logger,
+    mask,
     health: providerHealth,
     demoPaceMs: overrides.demoPaceMs ?? DEMO_PACE,
   });

@@ -24,7 +24,7 @@ export interface ModelCatalog {
   /** The model of a request that names none; undefined if no model is known. */
   first(): Promise<CatalogModel | undefined>;
   /**
-   * Finds a model by `id` or `provider/id`; undefined if there is none.
+   * Finds a model by `id` or `provider/id`, or `id` without `:latest`; undefined if there is none.
    * @throws {AppError} `bad_gateway` if a provider that may have it did not say which models it has.
    */
   find(id: string): Promise<CatalogModel | undefined>;
@@ -90,7 +90,9 @@ export function modelCatalog(
   };
   const firstWith = async (id: string) =>
     await first(({ list }) => list.ids.includes(id) ? id : undefined) ??
-      await first(({ name, list }) => list.ids.find((one) => `${name}/${one}` === id));
+      await first(({ name, list }) => list.ids.find((one) => `${name}/${one}` === id)) ??
+      // Ollama lists this tag, which its own tools leave out.
+      await first(({ list }) => list.ids.find((one) => one === `${id}:latest`));
 
   const settled = () => Promise.all(sources.map(({ list }) => list.settled()));
   return {

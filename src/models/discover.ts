@@ -1,8 +1,10 @@
 import type { ProviderConfig } from "../domain/provider.ts";
-import { addressOf } from "./address.ts";
+import { addressOf, otherAddressOf } from "./address.ts";
 import { ask } from "../net/ask.ts";
-import { readJson } from "../net/read.ts";
+import { readJson, readStart } from "../net/read.ts";
 import { troubleIn, unreachable } from "../net/trouble.ts";
+import { classOf } from "./failure.ts";
+import { reasonIn } from "./reason.ts";
 
 /** How long a provider may take to list its models, in milliseconds. */
 const PATIENCE = 5_000;
@@ -11,6 +13,9 @@ const PATIENCE = 5_000;
 const MAX_LIST = 8 * 1024 * 1024;
 const MAX_MODELS = 5_000;
 const MAX_ID = 300;
+
+/** How much of a refusal is read, in bytes. */
+const MAX_REFUSAL = 8 * 1024;
 
 /** Why a provider's models are not known. */
 export class ListFailure extends Error {
@@ -22,19 +27,27 @@ export class ListFailure extends Error {
 
 /**
  * Asks a provider for the ids of its models.
- * @throws {ListFailure} without secrets; its message continues the provider's name.
+ * @throws {ListFailure} with the provider's own words; its message continues the provider's name.
  */
 export async function discoverModels(provider: ProviderConfig): Promise<string[]> {
-  const [url, headers] = listRequest(provider);
+  const other = otherAddressOf(provider);
   try {
-    const response = await ask(url, { headers, signal: AbortSignal.timeout(PATIENCE) });
-    if (!response.ok) {
-      response.body?.cancel().catch(() => {});
-      const { status } = response;
-      throw status === 401 || status === 403
-        ? new ListFailure("key_refused", `refused the key (${status})`)
-        : new ListFailure("list_failed", `answered ${status} when asked for its models`);
-    }
+    return await modelsAt(addressOf(provider), provider);
+  } catch (error) {
+    if (other === undefined || (error as ListFailure).kind !== "list_failed") throw error;
+    return await modelsAt(other, provider).catch(() => {
+      throw error;
+    });
+  }
+}
+
+/** @throws {ListFailure} */
+async function modelsAt(address: string, provider: ProviderConfig): Promise<string[]> {
+  const [url, headers] = listRequest(address, provider);
+  const signal = AbortSignal.timeout(PATIENCE);
+  try {
+    const response = await ask(url, { headers, signal });
+    if (!response.ok) throw await refusal(response, signal);
     return idsIn(await readJson(response, MAX_LIST), provider.type === "google");
   } catch (error) {
     if (error instanceof ListFailure) throw error;
@@ -42,6 +55,17 @@ export async function discoverModels(provider: ProviderConfig): Promise<string[]
     const { kind, message } = troubleIn(error) ?? unreachable(error);
     throw new ListFailure(kind === "unreachable" ? kind : "list_failed", message);
   }
+}
+
+/** Not all gateways refuse a key by its status. */
+async function refusal({ status, body }: Response, signal: AbortSignal): Promise<ListFailure> {
+  const start = body ? await readStart(body, MAX_REFUSAL, signal) : undefined;
+  const text = new TextDecoder().decode(start);
+  const reason = reasonIn(text).replace(/\.$/, "");
+  const said = reason && `: ${reason}`;
+  return status === 401 || status === 403 || classOf(text) === "provider_auth"
+    ? new ListFailure("key_refused", `refused the key (${status})${said}`)
+    : new ListFailure("list_failed", `answered ${status} when asked for its models${said}`);
 }
 
 /** A list is bare or in a field, and its models are objects or names: gateways differ. */
@@ -64,10 +88,10 @@ function noList(): ListFailure {
 }
 
 function listRequest(
-  provider: ProviderConfig,
+  address: string,
+  { type, apiKey = "" }: ProviderConfig,
 ): [url: string, headers: Record<string, string>] {
-  const { type, apiKey = "" } = provider;
-  const url = `${addressOf(provider)}/models`;
+  const url = `${address}/models`;
   if (type === "anthropic") {
     return [`${url}?limit=1000`, { "x-api-key": apiKey, "anthropic-version": "2023-06-01" }];
   }

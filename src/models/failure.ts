@@ -104,13 +104,17 @@ const VERBS = {
 /** What the words of an error mean, whatever its status; the first that fits. */
 const WORDS: readonly [RegExp, ToldClass][] = [
   [/insufficient_quota|current quota|billing|credit balance/i, "provider_refused"],
-  [/context.?(length|window)|prompt is too long/i, "provider_refused"],
+  [/context.?(length|window|size)|prompt is too long/i, "provider_refused"],
   [/rate.?limit|quota|too many requests|RESOURCE_EXHAUSTED/i, "provider_rate_limited"],
   [/authenticat|invalid.?api.?key|permission/i, "provider_auth"],
-  [/invalid_request|INVALID_ARG/i, "provider_refused"],
+  [
+    /invalid_request|INVALID_ARG|not supported?\b|unsupported|required for image/i,
+    "provider_refused",
+  ],
 ];
 
-function classOf(text: string): ToldClass | undefined {
+/** What a provider did, by its words; undefined if they do not tell. */
+export function classOf(text: string): ToldClass | undefined {
   return WORDS.find(([words]) => words.test(text))?.[1];
 }
 

@@ -3,11 +3,13 @@ import type { ProviderConfig } from "../domain/provider.ts";
 import type { Logger } from "../observe/log.ts";
 import { discoverModels, ListFailure } from "./discover.ts";
 import type { ProviderHealth } from "./health.ts";
+import type { Mask } from "../observe/mask.ts";
 
 /** What a list of models needs. */
 export interface ListOptions {
   clock: Clock;
   log: Logger;
+  mask: Mask;
   health: ProviderHealth;
 }
 
@@ -53,7 +55,7 @@ export class ModelList {
   }
 
   async #ask(): Promise<void> {
-    const { provider, options: { clock, log, health } } = this;
+    const { provider, options: { clock, log, mask, health } } = this;
     const name = provider.name;
     try {
       this.#ids = await discoverModels(provider);
@@ -62,9 +64,10 @@ export class ModelList {
         log.log("info", "a provider lists its models again", { provider: name });
       }
     } catch (error) {
-      const { kind, message } = error instanceof ListFailure
+      const { kind, message: told } = error instanceof ListFailure
         ? error
         : { kind: "list_failed" as const, message: "cannot be asked for its models" };
+      const message = mask(told);
       this.#problem = `The provider "${name}" ${message}.`;
       if (health.report(name, "models", { kind, message: this.#problem })) {
         log.log("warn", "cannot list a provider's models", { provider: name, reason: message });

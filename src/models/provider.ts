@@ -1,7 +1,7 @@
 import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { ProviderConfig } from "../domain/provider.ts";
 import type { SharedLines } from "./open_requests.ts";
-import { addressOf } from "./address.ts";
+import { addressOf, otherAddressOf } from "./address.ts";
 import { chatClient } from "./chat/client.ts";
 import { type ModelClient, sdkClient } from "./client.ts";
 import { ProviderHttp } from "./provider_http.ts";
@@ -42,5 +42,6 @@ async function load(
   if (type === "openai" && baseUrl === undefined) {
     return sdk((await import("@ai-sdk/openai")).createOpenAI(settings).responses);
   }
-  return (id) => chatClient({ apiKey, baseUrl: addressOf(provider) }, id, http);
+  const addresses = { baseUrl: addressOf(provider), otherUrl: otherAddressOf(provider) };
+  return (id) => chatClient({ apiKey, ...addresses }, id, http);
 }

@@ -11,6 +11,8 @@ export interface Step {
   prompt: LanguageModelV4Prompt;
   /** The files that the prompt has placeholders for. */
   files?: AttachedFiles<SizedFile>;
+  /** True if the message to answer has files itself. */
+  isAboutFiles?: boolean;
   /** The size of the prompt, for an estimate if the provider counts no tokens. */
   promptCharacters: number;
   /** True to ask for reasoning. */

@@ -4,6 +4,7 @@ import type { RunEvent } from "../domain/event.ts";
 import type { RunIdentity } from "../domain/records.ts";
 import { addUsage, estimateTokens, NO_USAGE, type Usage } from "../domain/usage.ts";
 import { AnswerBounds } from "../models/answer_bounds.ts";
+import { easierStep } from "../models/easier.ts";
 import type { Emit, Step, StepOutcome } from "../models/step.ts";
 import type { CatalogModel } from "../models/catalog.ts";
 import type { Parts } from "./parts.ts";
@@ -75,14 +76,13 @@ export class Attempts {
       } catch (error) {
         if (signal.aborted || !(error instanceof RunError)) throw error;
         this.#counted = error.usage;
-        const next = this.#next(error.failure, retry, step.thinking);
+        const next = this.#next(error.failure, retry, step);
         if (!next) throw error;
         await this.#parts.attempts.close(this.current.id, this.end("failed", error.failure));
         if (error.usage) this.#spent = addUsage(this.#spent, error.usage);
         if (next.waitMs > 0) await this.#parts.clock.sleep(next.waitMs, signal);
         await this.#open("retry", next.model, signal);
-        if (next.model !== step.model) step = await stepFor(next.model);
-        if (!next.thinking) step = { ...step, thinking: false };
+        step = next.step ?? await stepFor(next.model);
       }
     }
   }
@@ -138,20 +138,18 @@ export class Attempts {
   #next(
     failure: RunFailure,
     retry: number,
-    thinking: boolean,
-  ): { waitMs: number; model: CatalogModel; thinking: boolean } | undefined {
+    step: Step,
+  ): { waitMs: number; model: CatalogModel; step?: Step } | undefined {
     if (this.#firstTokenMs !== null) return undefined;
     const { model } = this;
-    // A model that cannot reason just answers.
-    if (failure.class === "provider_refused" && thinking) {
-      return { waitMs: 0, model, thinking: false };
-    }
+    const easier = failure.class === "provider_refused" && easierStep(step);
+    if (easier) return { waitMs: 0, model, step: easier };
     const waitMs = failure.retryAfterMs ?? FIRST_WAIT * 2 ** retry;
     if (failure.retryable && retry < this.#parts.retries && waitMs <= MAX_WAIT) {
-      return { waitMs, model, thinking };
+      return { waitMs, model, step };
     }
     const fallback = this.#fallbacks.shift();
-    return fallback && { waitMs: 0, model: fallback, thinking: true };
+    return fallback && { waitMs: 0, model: fallback };
   }
 
   async #open(kind: AttemptKind, model: CatalogModel, signal: AbortSignal): Promise<void> {

@@ -162,6 +162,7 @@ export class Run {
       model,
       prompt: messages,
       files,
+      isAboutFiles: prompt.parts.some(({ type }) => type === "file"),
       promptCharacters: characters,
       thinking: request.thinking,
       ...(outputTokens !== undefined && { maxOutputTokens: outputTokens }),

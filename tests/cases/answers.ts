@@ -257,6 +257,15 @@ const reasons: OwnCase[] = [
     replies: [refused(500, '{"error":{"message":"the request exceeds the context window"}}')],
     check: failsWith(/exceeds the context window/, 1),
   },
+  ...[
+    "image input is not supported - hint: you may need to provide the mmproj",
+    "failed to process inputs: this model is missing data required for image input",
+  ].map((message): OwnCase => ({
+    name: `a picture that the model cannot see (500): ${message.slice(0, 20)}`,
+    provider: "openai-compatible",
+    replies: [refused(500, JSON.stringify({ error: { message, type: "server_error" } }))],
+    check: failsWith(/image input/, 1),
+  })),
   {
     name: "a model that there is not (404)",
     provider: "openai-compatible",

@@ -28,6 +28,30 @@ const bricks: OwnCase[] = [
   },
 }));
 
+/** Kind 8, of a file: its own message fails, once; the next is asked without it if it has to be. */
+const CANNOT_SEE = refused(500, '{"error":{"message":"image input is not supported"}}');
+const PICTURE = {
+  type: "file",
+  mediaType: "image/png",
+  url: "data:image/png;base64,iVBORw0KGgo=",
+};
+const unseen: OwnCase[] = [{
+  name: "the message after a picture that the model cannot see",
+  provider: "openai-compatible",
+  turns: [
+    { parts: [{ type: "text", text: "What is it?" }, PICTURE] },
+    { text: "never mind, say hello" },
+    { parts: [{ type: "text", text: "And this?" }, PICTURE] },
+  ],
+  replies: [CANNOT_SEE, CANNOT_SEE, stream(chat.answer("Hello")), CANNOT_SEE],
+  check: ({ told, asked }) => {
+    assertEquals(told.map(({ text }) => text), ["", "Hello", ""]);
+    assertEquals(told.map(({ errors }) => errors.length), [1, 0, 1]);
+    const seen = asked.map(({ body }) => /image_url/.test(JSON.stringify(body.messages)));
+    assertEquals(seen, [true, true, false, true]);
+  },
+}];
+
 /** Kind 9: what a provider wants back goes back, in the field that it came in, to it alone. */
 const SAID = { content: null, reasoning: "I look." };
 const back: OwnCase[] = [{
@@ -118,6 +142,7 @@ const estimates: OwnCase[] = ["openai-compatible", "anthropic"].map((provider) =
 /** All of them. */
 export const HISTORIES: OwnCase[] = [
   ...bricks,
+  ...unseen,
   ...back,
   ...titles,
   ...files,

@@ -1,20 +1,35 @@
 /**
- * A whole conversation with a real model behind a real server. Runs where `REAL_LLM_URL` is the base
- * URL of an OpenAI-compatible one; `REAL_LLM_MODEL` names its model.
+ * A whole conversation with a real model behind a real server or gateway. Runs where `REAL_LLM_URL` is
+ * the base URL of an OpenAI-compatible one; `REAL_LLM_NAME` names it, `REAL_LLM_MODEL` its model.
+ * `REAL_LLM_KEY` is its key, and `REAL_LLM_HEADERS` a JSON object of headers that it wants.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DEFAULT_TITLE } from "../../src/domain/chat.ts";
 import { partsOf, textOf } from "../kit/data_stream.ts";
 import { spawnParley } from "../kit/process.ts";
 import { clientOf, eventually } from "./client.ts";
 
 const URL_OF_MODEL = Deno.env.get("REAL_LLM_URL")?.replace(/\/$/, "");
+const NAME = Deno.env.get("REAL_LLM_NAME") ?? "a real server";
 const MODEL = Deno.env.get("REAL_LLM_MODEL") ?? "gemma-3-270m";
+const KEY = Deno.env.get("REAL_LLM_KEY");
+const HEADERS: Record<string, string> = JSON.parse(Deno.env.get("REAL_LLM_HEADERS") ?? "{}");
 
 /** A small model may babble without an end. */
 const MAX_TOKENS = 40;
 
-/** One request for an answer or a title. */
+/** Titles get room for thoughts, which this one fills to the end: here they get less. */
+const MAX_TITLE_TOKENS = 150;
+
+/** A picture, for a model that takes texts only. */
+const PICTURE = {
+  type: "file",
+  mediaType: "image/png",
+  url: "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhf" +
+    "DwAChwGA60e6kgAAAABJRU5ErkJggg==",
+};
+
+/** One request for an answer or a title that was answered. */
 interface Exchange {
   messages: { role: string; content: string }[];
   /** The response, once it is whole. */
@@ -24,33 +39,50 @@ interface Exchange {
 interface Proxy extends AsyncDisposable {
   url: string;
   exchanges: Exchange[];
+  /** How many requests were refused. */
+  readonly refusals: number;
 }
 
-/** Stands between Parley and the model's server: passes all on as it comes, and keeps a copy. */
+/** Stands between Parley and the model's server: passes all on as it comes, but titles shorter, and keeps a copy. */
 function startProxy(target: string): Proxy {
   const exchanges: Exchange[] = [];
+  let refusals = 0;
+  const { origin, pathname } = new URL(target);
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     async (request) => {
-      const body = request.method === "POST" ? await request.text() : null;
-      const response = await fetch(target + new URL(request.url).pathname, {
+      const asked = request.method === "POST" ? await request.json() : null;
+      if (asked) asked.max_tokens = Math.min(asked.max_tokens, MAX_TITLE_TOKENS);
+      const authorization = request.headers.get("authorization");
+      const response = await fetch(origin + new URL(request.url).pathname, {
         method: request.method,
-        headers: { "content-type": "application/json" },
-        body,
+        headers: {
+          "content-type": "application/json",
+          ...(authorization !== null && { authorization }),
+          ...HEADERS,
+        },
+        body: asked && JSON.stringify(asked),
       });
       const headers = { "content-type": response.headers.get("content-type") ?? "" };
-      if (body === null || !response.body) return new Response(response.body, { headers });
+      const { status } = response;
+      if (!response.ok && status !== 404) refusals++;
+      if (asked === null || !response.body || !response.ok) {
+        return new Response(response.body, { status, headers });
+      }
       const copy = Promise.withResolvers<string>();
-      exchanges.push({ messages: JSON.parse(body).messages, response: copy.promise });
+      exchanges.push({ messages: asked.messages, response: copy.promise });
       return new Response(response.body.pipeThrough(copying(copy.resolve)), {
-        status: response.status,
+        status,
         headers,
       });
     },
   );
   return {
-    url: `http://127.0.0.1:${server.addr.port}`,
+    url: `http://127.0.0.1:${server.addr.port}${pathname}`,
     exchanges,
+    get refusals() {
+      return refusals;
+    },
     async [Symbol.asyncDispose]() {
       await server.shutdown();
     },
@@ -65,6 +97,8 @@ function copying(done: (text: string) => void): TransformStream<Uint8Array, Uint
     transform(chunk, controller) {
       text += decoder.decode(chunk, { stream: true });
       controller.enqueue(chunk);
+      // Parley closes the connection here, often before the server does.
+      if (text.includes("data: [DONE]")) done(text);
     },
     flush: () => done(text),
   });
@@ -92,15 +126,18 @@ async function readStream(response: Response): Promise<{ text: string; chunks: n
 }
 
 Deno.test({
-  name: `a conversation with ${URL_OF_MODEL ? MODEL : "a real model (REAL_LLM_URL is not set)"}`,
+  name: URL_OF_MODEL
+    ? `a conversation with ${MODEL} through ${NAME}`
+    : "a conversation with a real model (REAL_LLM_URL is not set)",
   ignore: !URL_OF_MODEL,
   fn: async (t) => {
-    await using proxy = startProxy(URL_OF_MODEL!.replace(/\/v1$/, ""));
+    await using proxy = startProxy(URL_OF_MODEL!);
     await using server = await spawnParley({
       env: {
         PARLEY_TOKENS: "alice=alice-secret",
         PARLEY_AI_PROVIDER_0_TYPE: "openai-compatible",
-        PARLEY_AI_PROVIDER_0_BASE_URL: `${proxy.url}/v1`,
+        PARLEY_AI_PROVIDER_0_BASE_URL: proxy.url,
+        ...(KEY && { PARLEY_AI_PROVIDER_0_API_KEY: KEY }),
         PARLEY_SYSTEM_PROMPT: "You answer in one short sentence.",
         PARLEY_LIMIT_OUTPUT_TOKENS: String(MAX_TOKENS),
       },
@@ -156,6 +193,19 @@ Deno.test({
         );
       },
     );
+
+    await t.step("a picture fails its own message, with the reason, and not the next", async () => {
+      const other = await alice.newChat({ title: "A picture" });
+      const path = `/api/v2/chats/${other}/messages`;
+      const message = { id: "m1", role: "user", parts: [{ type: "text", text: "See?" }, PICTURE] };
+      const response = await alice.ask("POST", path, { message, model: MODEL });
+      assertMatch((await readStream(response)).text, /image input is not supported/);
+      assertEquals(proxy.refusals, 1);
+      const { text } = await readStream(await alice.send(other, "Name a colour.", MODEL));
+      assert(textOf(partsOf(text)).trim() !== "", text);
+      assertEquals(proxy.refusals, 2);
+      proxy.exchanges.pop();
+    });
 
     await t.step("the ledger of the chat adds up to what the server counted", async () => {
       const reports = await Promise.all(

@@ -10,17 +10,25 @@ import { ChatAnswer } from "./answer.ts";
 import { eventsIn } from "./events.ts";
 import { messagesOf, settingsOf } from "./request.ts";
 
+/** A server of chat completions. */
+interface ChatServer {
+  apiKey: string;
+  baseUrl: string;
+  /** Where it is asked if there is nothing at `baseUrl`. */
+  otherUrl?: string | undefined;
+}
+
 /**
  * A model behind OpenAI's chat completions, as llama.cpp, Ollama, vLLM, LM Studio and most gateways
  * speak them. The AI SDK's own package is strict where these are not, and costs two streams of objects
  * for each answer.
  */
 export function chatClient(
-  { apiKey, baseUrl }: { apiKey: string; baseUrl: string },
+  { apiKey, baseUrl, otherUrl }: ChatServer,
   model: string,
   http: Pick<ProviderHttp, "ask">,
 ): ModelClient {
-  const url = `${baseUrl}/chat/completions`;
+  let addresses = otherUrl === undefined ? [baseUrl] : [baseUrl, otherUrl];
   const headers = {
     "content-type": "application/json",
     accept: "text/event-stream",
@@ -29,14 +37,28 @@ export function chatClient(
   return {
     async stream(request, signal, take) {
       const body = await bodyOf(model, request);
-      const { response, body: events } = await http.ask(url, {
-        method: "POST",
-        headers,
-        body,
-        signal,
-      });
-      if (events) return await readAnswer(events, take);
-      throw await refusal(url, response);
+      let refused: APICallError | undefined;
+      for (const address of addresses) {
+        const url = `${address}/chat/completions`;
+        const { response, body: events } = await http.ask(url, {
+          method: "POST",
+          headers,
+          body,
+          signal,
+        });
+        if (events) {
+          addresses = [address];
+          return await readAnswer(events, take);
+        }
+        const answered = await refusal(url, response);
+        const isNowhere = response.status === 404 || response.status === 405;
+        // The server may be here, and not have the model.
+        if (!refused || !isNowhere || /model/i.test(answered.responseBody ?? "")) {
+          refused = answered;
+        }
+        if (!isNowhere) break;
+      }
+      throw refused;
     },
   };
 }

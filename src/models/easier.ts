@@ -1,0 +1,30 @@
+import type { LanguageModelV4Prompt } from "@ai-sdk/provider";
+import type { Step } from "./step.ts";
+
+/**
+ * What to ask for instead of a step that a provider refuses: the same without what its model may not be
+ * able to do. Undefined if there is nothing of that kind.
+ */
+export function easierStep(step: Step): Step | undefined {
+  // A model that cannot reason just answers.
+  if (step.thinking) return { ...step, thinking: false };
+  // A file that the model cannot read fails its own message, and not all that follow.
+  if (step.isAboutFiles || !step.prompt.some(hasFile)) return undefined;
+  return { ...step, prompt: withoutFiles(step.prompt) };
+}
+
+function hasFile({ role, content }: LanguageModelV4Prompt[number]): boolean {
+  return role === "user" && content.some(({ type }) => type === "file");
+}
+
+function withoutFiles(prompt: LanguageModelV4Prompt): LanguageModelV4Prompt {
+  return prompt.map((message) => {
+    if (message.role !== "user") return message;
+    const content = message.content.map((part) =>
+      part.type === "text"
+        ? part
+        : { type: "text" as const, text: `[A file of type ${part.mediaType} was here.]` }
+    );
+    return { ...message, content };
+  });
+}
