@@ -8,9 +8,21 @@ import type { Step } from "./step.ts";
 export function easierStep(step: Step): Step | undefined {
   // A model that cannot reason just answers.
   if (step.thinking) return { ...step, thinking: false };
-  // A file that the model cannot read fails its own message, and not all that follow.
-  if (step.isAboutFiles || !step.prompt.some(hasFile)) return undefined;
-  return { ...step, prompt: withoutFiles(step.prompt) };
+  // What the model cannot read, or is too long, fails its own message, and not all that follow.
+  if (!step.isAboutFiles && step.prompt.some(hasFile)) {
+    return { ...step, prompt: withoutFiles(step.prompt) };
+  }
+  const prompt = step.prompt.filter(isAnswered);
+  return prompt.length < step.prompt.length ? { ...step, prompt } : undefined;
+}
+
+/** False for a message that another one follows before any answer. */
+function isAnswered(
+  { role }: LanguageModelV4Prompt[number],
+  index: number,
+  prompt: LanguageModelV4Prompt,
+): boolean {
+  return role !== "user" || prompt[index + 1]?.role !== "user";
 }
 
 function hasFile({ role, content }: LanguageModelV4Prompt[number]): boolean {

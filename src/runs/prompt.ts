@@ -52,9 +52,9 @@ interface Mark {
 }
 
 /**
- * Builds the prompt of a branch, oldest message first. It always keeps the providers' rules: it begins
- * with a user's message, two messages of one speaker in a row become one, none is empty, and every tool
- * call is followed by its result. What was added never changes, so a prompt can be cut and extended.
+ * Builds the prompt of a branch, oldest message first. It begins with a user's message, none is empty,
+ * and every tool call is followed by its result; an answer that never came leaves two messages of the
+ * user in a row. What was added never changes, so a prompt can be cut and extended.
  */
 export class PromptBuilder {
   readonly #target: PromptTarget;
@@ -126,14 +126,7 @@ export class PromptBuilder {
     for (const part of content) {
       this.#characters += part.type === "text" ? part.text.length : fileCharacters(part);
     }
-    const last = this.#messages.at(-1);
-    // An answer that never came leaves two messages of the user in a row.
-    if (last?.role === "user") {
-      this.#messages[this.#messages.length - 1] = {
-        ...last,
-        content: [...last.content, ...content],
-      };
-    } else this.#messages.push({ role: "user", content });
+    this.#messages.push({ role: "user", content });
   }
 
   /** `isOwn`: it is the answer of the model that is asked. */

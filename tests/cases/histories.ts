@@ -35,6 +35,7 @@ const PICTURE = {
   mediaType: "image/png",
   url: "data:image/png;base64,iVBORw0KGgo=",
 };
+const TOO_LONG = refused(400, '{"error":{"message":"the request exceeds the context size"}}');
 const unseen: OwnCase[] = [{
   name: "the message after a picture that the model cannot see",
   provider: "openai-compatible",
@@ -43,12 +44,23 @@ const unseen: OwnCase[] = [{
     { text: "never mind, say hello" },
     { parts: [{ type: "text", text: "And this?" }, PICTURE] },
   ],
-  replies: [CANNOT_SEE, CANNOT_SEE, stream(chat.answer("Hello")), CANNOT_SEE],
+  replies: [CANNOT_SEE, CANNOT_SEE, stream(chat.answer("Hello")), CANNOT_SEE, CANNOT_SEE],
   check: ({ told, asked }) => {
     assertEquals(told.map(({ text }) => text), ["", "Hello", ""]);
     assertEquals(told.map(({ errors }) => errors.length), [1, 0, 1]);
     const seen = asked.map(({ body }) => /image_url/.test(JSON.stringify(body.messages)));
-    assertEquals(seen, [true, true, false, true]);
+    assertEquals(seen, [true, true, false, true, true]);
+  },
+}, {
+  name: "the message after one that is too long for the model",
+  provider: "openai-compatible",
+  turns: [{ text: "A long text" }, { text: "Another long text" }, { text: "Hello?" }],
+  replies: [TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, stream(chat.answer("Hello"))],
+  check: ({ told, asked }) => {
+    assertEquals(told.map(({ text }) => text), ["", "", "Hello"]);
+    assertEquals(told.map(({ errors }) => errors.length), [1, 1, 0]);
+    const long = asked.map(({ body }) => JSON.stringify(body).match(/long text/g)?.length ?? 0);
+    assertEquals(long, [1, 2, 1, 2, 0]);
   },
 }];
 
