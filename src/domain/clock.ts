@@ -1,5 +1,4 @@
 /** The sources of time and ids, injected so that tests control both. */
-import { setTimeout } from "node:timers/promises";
 
 /** The time of day, for what is stored or shown; durations, which nobody can set back; and waiting. */
 export interface Clock {
@@ -10,6 +9,9 @@ export interface Clock {
   /** Resolves after `ms` milliseconds; rejects with the signal's reason once it aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
+
+/** The reason to end a sleep that nobody waits for: without one, an error with its stack is made. */
+export const NOT_NEEDED = "no longer needed";
 
 /** Generates unguessable ids: lowercase UUIDs. */
 export interface IdGenerator {
@@ -27,7 +29,7 @@ export async function settlesWithin(
   try {
     return await Promise.race([work.then(() => true), late]);
   } finally {
-    settled.abort();
+    settled.abort(NOT_NEEDED);
   }
 }
 
@@ -58,11 +60,19 @@ export async function settlesBefore<T>(
 export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
-  async sleep(ms, signal) {
-    await setTimeout(ms, undefined, signal && { signal }).catch(() => {
-      throw signal?.reason;
-    });
-  },
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      }, ms);
+      signal?.addEventListener("abort", onAbort);
+    }),
 };
 
 /** Random version 4 UUIDs. */

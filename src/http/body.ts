@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import { release } from "../domain/bytes.ts";
 import { BodyReader } from "../domain/body_reader.ts";
-import type { Clock } from "../domain/clock.ts";
+import { type Clock, NOT_NEEDED } from "../domain/clock.ts";
 import { AppError } from "../domain/errors.ts";
 import { deepField, JsonExcess, MAX_DEPTH, parseJson } from "../domain/json.ts";
 import { Pauses } from "../domain/pauses.ts";
@@ -115,7 +115,7 @@ function watchPace(clock: Clock, size: () => number, onSlow: () => Promise<void>
     await onSlow();
   };
   watch(0).catch(() => {});
-  return { isSlow: () => isSlow, close: () => over.abort() };
+  return { isSlow: () => isSlow, close: () => over.abort(NOT_NEEDED) };
 }
 
 function tooSlow(): HttpError {

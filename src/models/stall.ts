@@ -1,4 +1,4 @@
-import type { Clock } from "../domain/clock.ts";
+import { type Clock, NOT_NEEDED } from "../domain/clock.ts";
 import { RunError } from "../domain/errors.ts";
 import { runFailure } from "./failure.ts";
 
@@ -36,6 +36,6 @@ export class StallWatch {
 
   /** Ends the call and closes what is left of it. */
   close(): void {
-    this.#over.abort();
+    this.#over.abort(NOT_NEEDED);
   }
 }

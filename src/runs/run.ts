@@ -1,6 +1,6 @@
 import { assemble, Assembly } from "../domain/assembly.ts";
 import type { Attempt } from "../domain/attempt.ts";
-import { settlesBefore } from "../domain/clock.ts";
+import { NOT_NEEDED, settlesBefore } from "../domain/clock.ts";
 import { AppError, RunError, type RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { messageText, type Part } from "../domain/message.ts";
@@ -99,7 +99,7 @@ export class Run {
       if (!(error instanceof RunError) && !signal.aborted) this.#report("a run failed", error);
       end = this.#endBy(error);
     }
-    over.abort();
+    over.abort(NOT_NEEDED);
     return await this.#finish(end);
   }
 
