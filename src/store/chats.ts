@@ -1,4 +1,4 @@
-import { and, desc, eq, exists, getTableColumns, not, notExists, sql as part } from "drizzle-orm";
+import { and, eq, exists, getTableColumns, not, notExists, sql as part } from "drizzle-orm";
 import { type Chat, DEFAULT_TITLE } from "../domain/chat.ts";
 import { filePath } from "../domain/file.ts";
 import { Pauses } from "../domain/pauses.ts";
@@ -18,9 +18,18 @@ const FORKED_BYTES = 256 * 1024;
 /** The owner of a fork that is not whole yet: no user has an empty name. */
 const NOBODY = "";
 
+/** A chat of a list, as JSON. */
+type Listed = [
+  id: string,
+  title: string,
+  leafKey: string | null,
+  createdAt: number,
+  updatedAt: number,
+];
+
 /** Chats in the database. */
 export function chatStore(db: Database): ChatStore {
-  const { create, get, list, rename, choose, nameOnce } = queries(db);
+  const { create, get, rename, choose, nameOnce } = queries(db);
   const messages = messageStore(db);
   return {
     async create(chat, { titled }) {
@@ -31,8 +40,21 @@ export function chatStore(db: Database): ChatStore {
     get: (ownerId, id) => db.ask(get.get({ ownerId, id })),
 
     // Without a place in the list, it begins after one that is newer than any chat.
-    list: (ownerId, { limit = -1, after = { updatedAt: Number.MAX_SAFE_INTEGER, id: "" } }) =>
-      db.ask(list.all({ ...after, ownerId, limit })),
+    async list(
+      ownerId,
+      { limit = -1, after = { updatedAt: Number.MAX_SAFE_INTEGER, id: "" } },
+    ) {
+      // A single text takes a third of the time of fifty rows: each value is a call into the addon.
+      const row = await db.get(sql<{ chats: string }>`
+        SELECT json_group_array(json_array(id, title, leaf_key, created_at, updated_at)) AS chats
+        FROM (SELECT * FROM chats
+          WHERE owner_id = ${ownerId} AND (updated_at, id) < (${after.updatedAt}, ${after.id})
+          ORDER BY updated_at DESC, id DESC LIMIT ${limit})`);
+      const listed: Listed[] = JSON.parse(row!.chats);
+      return listed.map(([id, title, leafKey, createdAt, updatedAt]) => (
+        { id, ownerId, title, leafKey, createdAt, updatedAt }
+      ));
+    },
 
     rename: (ownerId, id, title, updatedAt) =>
       db.ask(rename.get({ ownerId, id, title, updatedAt })),
@@ -104,9 +126,6 @@ function queries({ orm }: Database) {
   return {
     create: orm.insert(chats).values(placeholders(chats)).prepare(),
     get: orm.select(columns).from(chats).where(isIt).prepare(),
-    list: orm.select(columns).from(chats)
-      .where(and(isOwners, part`(${chats.updatedAt}, ${chats.id}) < (${updatedAt}, ${id})`))
-      .orderBy(desc(chats.updatedAt), desc(chats.id)).limit(part.placeholder("limit")).prepare(),
     rename: orm.update(chats).set({ title, titled: true, updatedAt }).where(isIt)
       .returning(columns).prepare(),
     choose: orm.update(chats)
