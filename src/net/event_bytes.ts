@@ -10,8 +10,9 @@ const MAX_LINES = 1_000;
 /** How deeply an event may be nested: 64 levels of arguments, in what a provider wraps around them. */
 const MAX_DEPTH = 96;
 
-/** The room for events, in bytes, at first and after a large one. */
-const ROOM = 16 * 1024;
+/** The room for events, in bytes: at first, for thousands of streams that wait; and after a large one. */
+const START = 1024;
+const ROOM = 32 * 1024;
 
 const [LF, CR] = [0x0a, 0x0d];
 const BOM = [0xef, 0xbb, 0xbf];
@@ -26,7 +27,7 @@ const FIELDS = [DATA, new TextEncoder().encode("event:")];
  * search any byte twice, and none sees comments or fields without meaning.
  */
 export class EventBytes {
-  #bytes = new Uint8Array(ROOM);
+  #bytes = new Uint8Array(START);
   /** The bytes taken so far, up to the end of the last whole event, and to the begin of the line. */
   #length = 0;
   #whole = 0;
@@ -124,7 +125,7 @@ export class EventBytes {
     }
     // Two more for the ends of a line and of an event.
     if (needed + 2 <= this.#bytes.length) return;
-    const room = needed + 2 + Math.max(ROOM, needed >> 2);
+    const room = needed < ROOM / 2 ? 2 * needed : needed + ROOM / 2 + (needed >> 2);
     // Gives the old buffer back at once, rather than to the garbage collector some day.
     this.#bytes = new Uint8Array(this.#bytes.buffer.transfer(room));
   }

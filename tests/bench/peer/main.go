@@ -7,6 +7,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"container/list"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -14,7 +15,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sort"
 	"sync"
 	"time"
 )
@@ -25,6 +25,7 @@ type chat struct {
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 	messages  []message
+	place     *list.Element
 }
 
 type message struct {
@@ -45,6 +46,8 @@ type server struct {
 	client   *http.Client
 	mutex    sync.Mutex
 	chats    map[string]*chat
+	// The chats, the last used first.
+	order *list.List
 }
 
 func main() {
@@ -52,6 +55,7 @@ func main() {
 		provider: os.Args[1],
 		client:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}},
 		chats:    map[string]*chat{},
+		order:    list.New(),
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v2/chats", s.list)
@@ -68,13 +72,12 @@ func main() {
 func (s *server) list(w http.ResponseWriter, _ *http.Request) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	all := make([]*chat, 0, len(s.chats))
-	for _, one := range s.chats {
-		all = append(all, one)
+	newest := []*chat{}
+	for at := s.order.Front(); at != nil && len(newest) < 50; at = at.Next() {
+		newest = append(newest, at.Value.(*chat))
 	}
-	sort.Slice(all, func(a, b int) bool { return all[a].UpdatedAt.After(all[b].UpdatedAt) })
 	w.Header().Set("content-type", "application/json")
-	json.NewEncoder(w).Encode(all[:min(50, len(all))])
+	json.NewEncoder(w).Encode(newest)
 }
 
 func (s *server) create(w http.ResponseWriter, r *http.Request) {
@@ -85,6 +88,7 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mutex.Lock()
 	s.chats[one.ID] = one
+	one.place = s.order.PushFront(one)
 	s.mutex.Unlock()
 	w.Header().Set("content-type", "application/json")
 	w.WriteHeader(http.StatusCreated)
@@ -123,6 +127,7 @@ func (s *server) send(w http.ResponseWriter, r *http.Request) {
 	s.mutex.Lock()
 	one.messages = append(one.messages, message{"assistant", text})
 	one.UpdatedAt = time.Now()
+	s.order.MoveToFront(one.place)
 	s.mutex.Unlock()
 }
 
