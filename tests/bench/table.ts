@@ -196,6 +196,9 @@ async function reportMemory(start: () => Promise<Subject[]>): Promise<void> {
       await server.newChat();
       await new Promise((resolve) => setTimeout(resolve, 1_000));
       const idle = await residentMiB(server.pid);
+      // What is loaded and compiled for a first answer is not a stream's.
+      for (let n = 0; n < 20; n++) await server.ask(await server.newChat(), { deltas: 20 });
+      const warm = await residentMiB(server.pid);
       for (let n = 0; n < OPEN; n++) {
         const chat = await server.newChat();
         await new Promise<void>((resolve) => {
@@ -203,7 +206,7 @@ async function reportMemory(start: () => Promise<Subject[]>): Promise<void> {
           server.ask(chat, { deltas: 2, delayMs: 60_000 }, () => resolve()).catch(() => {});
         });
       }
-      const streams = (await residentMiB(server.pid) - idle) * 1_000 / OPEN;
+      const streams = (await residentMiB(server.pid) - warm) * 1_000 / OPEN;
       samples.push({ idle, streams });
       await server[Symbol.asyncDispose]();
     }
