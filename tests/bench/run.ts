@@ -3,6 +3,7 @@
  * within one run.
  */
 import { encode } from "./encode.ts";
+import { growth } from "./growth.ts";
 import { logCost } from "./log_cost.ts";
 import { longChat } from "./long_chat.ts";
 import { table } from "./table.ts";
@@ -12,6 +13,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   "log-cost": logCost,
   encode,
   "long-chat": longChat,
+  growth,
 };
 
 const names = Deno.args.length > 0 ? Deno.args : Object.keys(BENCHES);
