@@ -60,7 +60,9 @@ function remoteFailure(cause: RemoteError): AppError {
   }
   return new AppError("unavailable", "The database cannot be reached", {
     detail: `It gave no answer (${cause.message}). ` +
-      "What was sent may be stored nevertheless: send it again with its Idempotency-Key.",
+      (cause.kind === "unsent"
+        ? "Nothing was stored: send it again."
+        : "What was sent may be stored nevertheless: send it again with its Idempotency-Key."),
     retryAfter: 5,
     cause,
   });

@@ -16,6 +16,11 @@ export interface DatabaseFaults {
   silent: boolean;
   /** To which requests the faults but the latency apply; all, if absent. It is given the SQL. */
   only: ((sql: string) => boolean) | undefined;
+  /**
+   * Milliseconds for which a write keeps the lock, as under load or while a checkpoint runs: another
+   * write that comes meanwhile gets SQLITE_BUSY at once.
+   */
+  lockMs: number;
   /** Holds a request until what it gives has settled. */
   hold: ((sql: string) => PromiseLike<unknown> | undefined) | undefined;
 }
@@ -32,6 +37,10 @@ export interface RemoteDatabase extends AsyncDisposable {
   readonly requests: string[];
   /** The size of each answer so far, in bytes. */
   readonly answers: number[];
+  /** How many reads and how many writes were on their way at once, at most. */
+  readonly most: { reads: number; writes: number };
+  /** How many requests were answered SQLITE_BUSY. */
+  readonly busy: number;
   /** Rows, read beside all clients. */
   rows(sql: string, ...args: (string | number | null)[]): Record<string, unknown>[];
   /** Resolves at the first request from now on whose SQL has `text` in it. */
@@ -40,6 +49,8 @@ export interface RemoteDatabase extends AsyncDisposable {
   refuse(): Promise<void>;
   /** Listens again. */
   listen(): Promise<void>;
+  /** Restarts: for so many milliseconds every connection is refused. */
+  restart(ms: number): Promise<void>;
 }
 
 const NO_FAULTS: DatabaseFaults = {
@@ -48,8 +59,12 @@ const NO_FAULTS: DatabaseFaults = {
   status: undefined,
   silent: false,
   only: undefined,
+  lockMs: 0,
   hold: undefined,
 };
+
+/** Matches the SQL of every request that writes. */
+const WRITE = /\b(INSERT|UPDATE|DELETE|CREATE|ALTER|DROP)\b/i;
 
 /** Starts one on a free port, with a file in a folder of its own. */
 export async function startRemoteDatabase(): Promise<RemoteDatabase> {
@@ -73,7 +88,10 @@ class Server implements RemoteDatabase {
   readonly faults = { ...NO_FAULTS };
   readonly requests: string[] = [];
   readonly answers: number[] = [];
+  readonly most = { reads: 0, writes: 0 };
+  busy = 0;
   url = "";
+  readonly #now = { reads: 0, writes: 0 };
   readonly #streams = new Map<string, HranaStream>();
   readonly #watchers = new Set<(sql: string) => void>();
   #server = this.#make();
@@ -125,6 +143,12 @@ class Server implements RemoteDatabase {
     await closed;
   }
 
+  async restart(ms: number): Promise<void> {
+    await this.refuse();
+    await systemClock.sleep(ms);
+    await this.listen();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#server.listening) await this.refuse();
     for (const stream of this.#streams.values()) stream[Symbol.dispose]();
@@ -157,6 +181,7 @@ class Server implements RemoteDatabase {
       requests: StreamRequest[];
     };
     const sql = requests.map(sqlOf).filter(Boolean).join(";\n");
+    using _ = this.#count(WRITE.test(sql) ? "writes" : "reads");
     const { latencyMs, cut, status, silent } = this.#faultsFor(sql);
     this.requests.push(sql);
     for (const watcher of [...this.#watchers]) watcher(sql);
@@ -166,6 +191,8 @@ class Server implements RemoteDatabase {
     if (cut === "before") return void request.socket.destroy();
     if (status !== undefined) return void reply(response, status, { message: `status ${status}` });
     const result = this.#run(baton, requests);
+    if (JSON.stringify(result).includes('"SQLITE_BUSY"')) this.busy++;
+    else if (this.faults.lockMs > 0 && WRITE.test(sql)) await this.#keepLock(this.faults.lockMs);
     if (cut === "after") return void request.socket.destroy();
     this.answers.push(reply(response, 200, result));
   }
@@ -173,6 +200,18 @@ class Server implements RemoteDatabase {
   #faultsFor(sql: string): DatabaseFaults {
     const { only, latencyMs } = this.faults;
     return only && !only(sql) ? { ...NO_FAULTS, latencyMs } : this.faults;
+  }
+
+  /** Counts a request until it is answered. */
+  #count(kind: "reads" | "writes"): Disposable {
+    this.most[kind] = Math.max(this.most[kind], ++this.#now[kind]);
+    return { [Symbol.dispose]: () => void this.#now[kind]-- };
+  }
+
+  async #keepLock(ms: number): Promise<void> {
+    using lock = this.#open();
+    lock.handle({ type: "sequence", sql: "BEGIN IMMEDIATE" });
+    await systemClock.sleep(ms);
   }
 
   /** Does the requests of one pipeline, with nothing between them. */
