@@ -96,7 +96,7 @@ export async function admit(
     ...plan,
     leafKey: state.leafKey,
     attempt,
-    lease: ownership.lease(),
+    lease: ownership.lease(record.id),
     keyed: send.keyed,
     queued: queued !== undefined,
     fileIds: fileIdsIn(message.parts),

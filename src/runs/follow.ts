@@ -1,4 +1,5 @@
 import type { RunEvent } from "../domain/event.ts";
+import { NO_USAGE } from "../domain/usage.ts";
 import type { Parts } from "./parts.ts";
 import { refusal } from "./refusals.ts";
 import { type RunStream, sizeOf } from "./run_stream.ts";
@@ -12,8 +13,16 @@ const FULL = 16 * 1024;
 /** After how many looks without a subscriber a run is looked at no more. */
 const MAX_IDLE = 25;
 
-/** After how many failed looks in a row the streams of a run are ended. */
-const MAX_FAILURES = 25;
+/** The last event of a run whose log is gone before its end was read. */
+const GONE: RunEvent = {
+  type: "error",
+  failure: {
+    class: "internal",
+    message: "The rest of this answer is gone: its chat was deleted.",
+    retryable: false,
+  },
+  usage: NO_USAGE,
+};
 
 /** Where another process's run is read. */
 export type FollowParts = {
@@ -33,14 +42,11 @@ export async function follow(
   over: AbortSignal,
 ): Promise<void> {
   let idle = 0;
-  let failures = 0;
   while (idle < MAX_IDLE) {
     const seen = await look(stream, parts).catch(() => undefined);
     if (over.aborted) return;
-    failures = seen ? 0 : failures + 1;
-    // If the database is out of reach for long, subscribers may come again.
-    const ended = seen ? seen.ended : failures >= MAX_FAILURES;
-    const events = seen?.events ?? [];
+    // While the database is out of reach, subscribers wait.
+    const { events, ended } = seen ?? { events: [], ended: false };
     if (events.length > 0 || ended) stream.publish(events, ended);
     if (ended) return;
     const isBehind = events.reduce((sum, event) => sum + sizeOf(event), 0) > FULL;
@@ -61,8 +67,9 @@ async function look(
   const state = (await runs.find(ownerId, id))?.state;
   const page = (await events.read(id, head)).map(({ event }) => event);
   const isOver = !queued && state !== "running";
-  // The ending of a run is in the last page of its log.
-  return { events: page, ended: isOver && (page.length === 0 || isEnd(page.at(-1)!)) };
+  // The ending of a run is in the last page of its log, unless that is gone.
+  if (isOver && page.length === 0) return { events: head > 0 ? [GONE] : [], ended: true };
+  return { events: page, ended: isOver && isEnd(page.at(-1)!) };
 }
 
 function isEnd({ type }: RunEvent): boolean {

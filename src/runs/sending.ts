@@ -125,7 +125,7 @@ export class Sending {
   start(job: RunJob, place: DisposableStack): RunStream {
     const { record, continuation } = job;
     const stream = this.queues.take(record.id) ??
-      loggedRun(record, this.parts.events, { head: continuation?.head ?? 0, closed: false });
+      loggedRun(record, this.parts, { head: continuation?.head ?? 0, closed: false });
     const run = this.active.start(job, stream);
     const held = place.move();
     run.ended.then(() => {

@@ -42,11 +42,12 @@ export function leaseStore(db: Database): LeaseStore {
     },
 
     async renew({ owner, until }, runIds) {
-      const [{ rows }] = await db.write([sql<{ id: string }>`
+      const renewal = sql<{ id: string }>`
         UPDATE runs SET lease_until = ${until}
         WHERE id IN (SELECT value FROM json_each(${JSON.stringify(runIds)}))
           AND state = 'running' AND lease_owner = ${owner}
-        RETURNING id`]);
+        RETURNING id`;
+      const [{ rows }] = await db.write([renewal], { repeatable: true });
       return rows.map(({ id }) => id);
     },
 

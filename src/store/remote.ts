@@ -1,6 +1,6 @@
 import { type Client, createClient, type InStatement, type ResultSet } from "@libsql/client";
 import { type Clock, systemClock } from "../domain/clock.ts";
-import { patiently } from "./patience.ts";
+import { patiently } from "../domain/patience.ts";
 import { type Driver, type Result, type Statement, WRITE } from "./statement.ts";
 
 /** Why a remote database did not answer. */
@@ -92,12 +92,12 @@ export class RemoteDriver implements Driver {
     repeatable: boolean,
     begun = this.#clock.elapsed(),
   ): Promise<T> {
-    const forHowLong = (error: unknown) => {
+    const until = (error: unknown) => {
       const kind = remoteCause(error)?.kind;
-      if (kind === "unsent" || (kind === "unreachable" && repeatable)) return AWAY_FOR;
-      return isBusy(error) ? BUSY_FOR : 0;
+      if (kind === "unsent" || (kind === "unreachable" && repeatable)) return begun + AWAY_FOR;
+      return isBusy(error) ? begun + BUSY_FOR : 0;
     };
-    return patiently(work, { forHowLong, begun, clock: this.#clock });
+    return patiently(work, { until, clock: this.#clock });
   }
 }
 
