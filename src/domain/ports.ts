@@ -217,13 +217,13 @@ export interface UsageRow {
 export interface FileStore {
   /**
    * Keeps a file, unless the chat has `perChat` files already, or its owner `perUser` in all chats. One
-   * that the chat has already is `added`, too.
+   * that the chat has already is `added`, too; `gone` if the chat is deleted meanwhile.
    */
   add(
     file: ChatFile,
     bytes: Uint8Array,
     limits: { perChat: number; perUser: number },
-  ): Promise<"added" | "chat_full" | "user_full">;
+  ): Promise<"added" | "chat_full" | "user_full" | "gone">;
   /** The owner's files with these ids, each once and without its bytes: in that chat, else in any. */
   find(ownerId: string, ids: readonly string[], chatId: string): Promise<ChatFile[]>;
   /** How many files a chat has. */

@@ -264,7 +264,8 @@ export class Sending {
     using place = new DisposableStack();
     place.defer(leave);
     const { protocol } = run;
-    const send = { ...request, chat, models, protocol, keyed: undefined, queued: run };
+    const over = this.#closed.signal;
+    const send = { ...request, chat, models, protocol, keyed: undefined, queued: run, over };
     const job = await this.#admit(send, state, place);
     if (job) this.start(job, place);
     return job !== undefined;

@@ -3,7 +3,7 @@ import { fileIdOf } from "../domain/file.ts";
 import type { QueueLimits, QueueStore } from "../domain/ports.ts";
 import type { QueuedRequest, QueuedSend } from "../domain/records.ts";
 import { type Database, placeholders } from "./database.ts";
-import { isUniqueViolation } from "./failure.ts";
+import { isMissingRow, isUniqueViolation } from "./failure.ts";
 import { addFiles } from "./files.ts";
 import { chats, queue } from "./schema.ts";
 import { insertKeyed } from "./send_keys.ts";
@@ -34,6 +34,7 @@ export function queueStore(db: Database): QueueStore {
         if (rowsAffected === 0) return await whyNot(db, send);
       } catch (error) {
         if (isUniqueViolation(error)) return "repeated";
+        if (isMissingRow(error)) return "gone";
         throw error;
       }
       await db.durable();

@@ -67,8 +67,8 @@ export class HranaStream implements Disposable {
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path);
-    // A busy wait would block the very stream it waits for; a server need not check foreign keys.
-    this.#db.exec("PRAGMA busy_timeout=0; PRAGMA synchronous=OFF; PRAGMA foreign_keys=OFF");
+    // A busy wait would block the very stream it waits for.
+    this.#db.exec("PRAGMA busy_timeout=0; PRAGMA synchronous=OFF; PRAGMA foreign_keys=ON");
   }
 
   /** Executes one request; a SQLite error is a result too. */
