@@ -1,16 +1,20 @@
 import type { Attempt, AttemptEnd, AttemptKind } from "../domain/attempt.ts";
 import { RunError, type RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
-import type { RunIdentity } from "../domain/records.ts";
+import type { RunIdentity, StoredMessage } from "../domain/records.ts";
 import { addUsage, estimateTokens, NO_USAGE, type Usage } from "../domain/usage.ts";
-import { AnswerBounds } from "../models/answer_bounds.ts";
+import { AnswerBounds, MAX_SIZE } from "../models/answer_bounds.ts";
 import { easierStep } from "../models/easier.ts";
 import type { Emit, Step, StepOutcome } from "../models/step.ts";
 import type { CatalogModel } from "../models/catalog.ts";
 import type { Parts } from "./parts.ts";
 import { whileHeld } from "./patience.ts";
+import { sizeOf } from "./prompt.ts";
 
-type Needed = Pick<Parts, "call" | "attempts" | "ownership" | "clock" | "ids" | "retries">;
+type Needed = Pick<
+  Parts,
+  "call" | "attempts" | "ownership" | "clock" | "ids" | "retries" | "storedAnswer"
+>;
 
 /** The longest wait that a provider may ask for, in milliseconds: beyond it the run fails at once. */
 const MAX_WAIT = 30_000;
@@ -20,6 +24,13 @@ const FIRST_WAIT = 500;
 
 /** Another process has ended the run: nobody sees this. */
 const RUN_OVER: RunFailure = { class: "internal", message: "The run has ended.", retryable: false };
+
+/** What is asked first, and what for. */
+interface RunJob {
+  attempt: Attempt;
+  request: { models: readonly [CatalogModel, ...CatalogModel[]] };
+  prompt: StoredMessage;
+}
 
 /** Makes the request to one model. */
 export type StepFor = (model: CatalogModel) => Promise<Step>;
@@ -35,7 +46,7 @@ export class Attempts {
   model: CatalogModel;
   readonly #parts: Needed;
   readonly #fallbacks: CatalogModel[];
-  readonly #bounds = new AnswerBounds();
+  readonly #bounds: AnswerBounds;
   #prompt = 0;
   /** When the current attempt began, by the clock that nobody sets. */
   #begun: number;
@@ -47,13 +58,14 @@ export class Attempts {
   /** The usage of the steps before the current one, and of its tries that were counted. */
   #spent: Usage = NO_USAGE;
 
-  /** Begins with an attempt that is open already. */
+  /** Begins with an attempt that is open already. An answer may go on with what was said before. */
   constructor(
-    opened: Attempt,
-    [model, ...fallbacks]: readonly [CatalogModel, ...CatalogModel[]],
+    { attempt, request: { models: [model, ...fallbacks] }, prompt }: RunJob,
     parts: Needed,
   ) {
-    this.current = opened;
+    const before = prompt.role === "assistant" ? sizeOf(prompt.parts) : 0;
+    this.#bounds = new AnswerBounds(Math.min(MAX_SIZE, parts.storedAnswer - before));
+    this.current = attempt;
     this.model = model;
     this.#fallbacks = fallbacks;
     this.#parts = parts;

@@ -58,6 +58,10 @@ function remoteFailure(cause: RemoteError): AppError {
       cause,
     });
   }
+  if (cause.kind === "row_too_large") {
+    const detail = `The database takes ${cause.message} in a message. Nothing was stored.`;
+    return new AppError("too_large", "The database cannot take this", { detail, cause });
+  }
   return new AppError("unavailable", "The database cannot be reached", {
     detail: `It gave no answer (${cause.message}). ` +
       (cause.kind === "unsent"

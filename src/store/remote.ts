@@ -1,7 +1,8 @@
+import { Buffer } from "node:buffer";
 import { type Client, createClient, type InStatement, type ResultSet } from "@libsql/client";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { patiently } from "../domain/patience.ts";
-import { type Driver, type Result, type Statement, WRITE } from "./statement.ts";
+import { type Driver, type Result, type Statement, type Value, WRITE } from "./statement.ts";
 
 /** Why a remote database did not answer. */
 export class RemoteError extends Error {
@@ -9,10 +10,10 @@ export class RemoteError extends Error {
 
   /**
    * `refused`: the server rejects the token. `unreachable`: it gives no usable answer, so what was
-   * asked may be done. `unsent`: it was not asked at all.
+   * asked may be done. `unsent`: it was not asked at all. `row_too_large`: it takes no such row.
    */
   constructor(
-    readonly kind: "refused" | "unreachable" | "unsent",
+    readonly kind: "refused" | "unreachable" | "unsent" | "row_too_large",
     reason: string,
     cause?: unknown,
   ) {
@@ -23,6 +24,9 @@ export class RemoteError extends Error {
 /** How long to wait for an answer, in milliseconds: a connection may be dead without a sign. */
 const PATIENCE = 10_000;
 const SILENCE = `no answer for ${PATIENCE / 1000} s`;
+
+/** The largest row that servers take, in bytes. A statement writes one row, or has rows of one value. */
+const MAX_ROW = 5_000_000;
 
 /** For how long a call is tried again that met another writer: a server may be busy for seconds. */
 const BUSY_FOR = 8_000;
@@ -108,7 +112,17 @@ function isBusy(error: unknown): boolean {
 }
 
 function toRemote({ sql, args }: Statement): InStatement {
+  const size = args.reduce<number>((sum, arg) => sum + sizeOf(arg), 0);
+  if (size > MAX_ROW) throw new RemoteError("row_too_large", `at most ${MAX_ROW} bytes`);
   return { sql, args: [...args] };
+}
+
+/** The bytes of a value that may be large. */
+function sizeOf(value: Value): number {
+  if (value instanceof Uint8Array) return value.length;
+  if (typeof value !== "string") return 0;
+  // Bytes are counted only where they may matter.
+  return value.length < MAX_ROW / 100 ? value.length : Buffer.byteLength(value);
 }
 
 function toResult({ columns, rows, rowsAffected }: ResultSet): Result {
