@@ -118,7 +118,7 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
   const owner = ids.uuid();
   const health = files
     ? new FileHealth(db, files, (...line) => logger.log(...line), clock)
-    : remoteHealth(db);
+    : remoteHealth(db, clock);
   const stored = await storesOf(db, owner, isShared, health);
   const stores = new TimeLimit(clock).on(overrides.stores?.(stored) ?? stored);
   const tokens = tokenStore(db, clock, ids);

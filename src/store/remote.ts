@@ -11,9 +11,10 @@ export class RemoteError extends Error {
   /**
    * `refused`: the server rejects the token. `unreachable`: it gives no usable answer, so what was
    * asked may be done. `unsent`: it was not asked at all. `row_too_large`: it takes no such row.
+   * `missing`: it has no such database.
    */
   constructor(
-    readonly kind: "refused" | "unreachable" | "unsent" | "row_too_large",
+    readonly kind: "refused" | "unreachable" | "unsent" | "row_too_large" | "missing",
     reason: string,
     cause?: unknown,
   ) {
@@ -49,7 +50,7 @@ export class RemoteDriver implements Driver {
   constructor(url: string, token: string | undefined, clock: Clock = systemClock) {
     this.#clock = clock;
     this.#client = createClient({
-      url,
+      url: folderOf(url),
       ...(token !== undefined && { authToken: token }),
       fetch: remoteFetch,
       intMode: "number",
@@ -149,9 +150,30 @@ async function remoteFetch(request: Request): Promise<Response> {
     throw new RemoteError(isSent ? "unreachable" : "unsent", "the connection failed", error);
   }
   const { status, headers } = response;
-  if (status === 401 || status === 403) throw new RemoteError("refused", `status ${status}`);
-  if (status === 429 || status >= 500) throw new RemoteError("unreachable", `status ${status}`);
+  const said = () => `status ${status}${reasonIn(body)}`;
+  if (status === 401 || status === 403) throw new RemoteError("refused", said());
+  if (status === 404) throw new RemoteError("missing", said());
+  if (status === 429 || status >= 500) throw new RemoteError("unreachable", said());
   return new Response(body, { status, headers });
+}
+
+/** The URL with a slash behind its path: the client puts its own path in place of the last name. */
+function folderOf(url: string): string {
+  const parsed = URL.parse(url);
+  if (!parsed || parsed.pathname.endsWith("/")) return url;
+  parsed.pathname += "/";
+  return parsed.href;
+}
+
+/** What a server says of its failure, in one line. */
+function reasonIn(body: ArrayBuffer): string {
+  try {
+    const { error, message } = JSON.parse(new TextDecoder().decode(body.slice(0, 4096)));
+    const [line] = String(error ?? message).split("\n", 1);
+    return `: ${line!.slice(0, 200)}`;
+  } catch {
+    return "";
+  }
 }
 
 /** The `RemoteError` that an error is or was caused by. */

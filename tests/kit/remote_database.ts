@@ -12,6 +12,10 @@ export interface DatabaseFaults {
   cut: "before" | "after" | undefined;
   /** Answers this status, and does nothing. */
   status: number | undefined;
+  /** The name of the only database: it is at `/dev/NAME`, and what is asked of another is a 404. */
+  namespace: string | undefined;
+  /** Refuses writes, or all statements, as a blocked database does. */
+  blocked: "writes" | "all" | undefined;
   /** Takes a request and never answers it. */
   silent: boolean;
   /** To which requests the faults but the latency apply; all, if absent. It is given the SQL. */
@@ -57,11 +61,16 @@ const NO_FAULTS: DatabaseFaults = {
   latencyMs: 0,
   cut: undefined,
   status: undefined,
+  namespace: undefined,
+  blocked: undefined,
   silent: false,
   only: undefined,
   lockMs: 0,
   hold: undefined,
 };
+
+/** Where the requests go, with the name of the database. */
+const PATH = /^(?:\/dev\/(\w+))?\/v[23]\/pipeline$/;
 
 /** Matches the SQL of every request that writes. */
 const WRITE = /\b(INSERT|UPDATE|DELETE|CREATE|ALTER|DROP)\b/i;
@@ -170,8 +179,11 @@ class Server implements RemoteDatabase {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readText(request);
-    if (request.method !== "POST" || !/^\/v[23]\/pipeline$/.test(request.url ?? "")) {
-      return void reply(response, 404, { message: "not found" });
+    const path = PATH.exec(request.url ?? "");
+    if (request.method !== "POST" || !path) return void reply(response, 404);
+    if (path[1] !== this.faults.namespace) {
+      const error = `Namespace \`${path[1] ?? "default"}\` doesn't exist`;
+      return void reply(response, 404, { error });
     }
     if (request.headers.authorization !== `Bearer ${this.token}`) {
       return void reply(response, 401, { error: "Unauthorized: the token is not valid" });
@@ -182,7 +194,7 @@ class Server implements RemoteDatabase {
     };
     const sql = requests.map(sqlOf).filter(Boolean).join(";\n");
     using _ = this.#count(WRITE.test(sql) ? "writes" : "reads");
-    const { latencyMs, cut, status, silent } = this.#faultsFor(sql);
+    const { latencyMs, cut, status, silent, blocked } = this.#faultsFor(sql);
     this.requests.push(sql);
     for (const watcher of [...this.#watchers]) watcher(sql);
     await this.faults.hold?.(sql);
@@ -190,7 +202,8 @@ class Server implements RemoteDatabase {
     if (silent) return;
     if (cut === "before") return void request.socket.destroy();
     if (status !== undefined) return void reply(response, status, { message: `status ${status}` });
-    const result = this.#run(baton, requests);
+    const isBlocked = blocked === "all" || (blocked === "writes" && WRITE.test(sql));
+    const result = isBlocked ? blockedResult(requests) : this.#run(baton, requests);
     if (JSON.stringify(result).includes('"SQLITE_BUSY"')) this.busy++;
     else if (this.faults.lockMs > 0 && WRITE.test(sql)) await this.#keepLock(this.faults.lockMs);
     if (cut === "after") return void request.socket.destroy();
@@ -228,6 +241,12 @@ class Server implements RemoteDatabase {
   }
 }
 
+/** The answer of a database that is blocked. */
+function blockedResult(requests: StreamRequest[]): unknown {
+  const error = { message: "Operation was blocked: the bill is not paid", code: "BLOCKED" };
+  return { baton: null, base_url: null, results: requests.map(() => ({ type: "error", error })) };
+}
+
 function sqlOf(request: StreamRequest): string {
   switch (request.type) {
     case "execute":
@@ -240,8 +259,8 @@ function sqlOf(request: StreamRequest): string {
 }
 
 /** Answers, and gives the size of the answer in bytes. */
-function reply(response: ServerResponse, status: number, value: unknown): number {
-  const body = new TextEncoder().encode(JSON.stringify(value));
+function reply(response: ServerResponse, status: number, value?: unknown): number {
+  const body = new TextEncoder().encode(value === undefined ? "" : JSON.stringify(value));
   response.writeHead(status, { "content-type": "application/json" });
   response.end(body);
   return body.length;
