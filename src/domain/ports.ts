@@ -124,6 +124,8 @@ export interface LeaseStore {
   ): Promise<AbandonedRun[]>;
   /** How many there are. */
   countAbandoned(owner: string, time: number | undefined): Promise<number>;
+  /** True if a live run is abandoned, or a message waits. */
+  isAnyLeft(owner: string, time: number | undefined): Promise<boolean>;
   /** Takes over abandoned runs; resolves to the ids of those that no other process took first. */
   takeOver(runIds: readonly string[], lease: Lease, time: number | undefined): Promise<string[]>;
   /** Extends the leases of these live runs; resolves to those that are still the owner's. */

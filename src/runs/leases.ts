@@ -70,7 +70,7 @@ export class LeaseOwnership implements Ownership {
   keep(own: OwnRuns, sweep: () => Promise<void>): void {
     this.#every(RENEW_EVERY, () => this.#renew(own));
     this.#every(HEED_EVERY, () => this.#heed(own));
-    this.#every(SWEEP_EVERY, sweep);
+    this.#every(SWEEP_EVERY, () => this.#look(sweep));
   }
 
   async stop({ id, ownerId }: RunRecord): Promise<Stopped | undefined> {
@@ -116,6 +116,12 @@ export class LeaseOwnership implements Ownership {
     const kept = new Set(await renewal);
     this.#note(kept, lease);
     own.lose(before.difference(kept).intersection(new Set(own.ids())));
+  }
+
+  /** Sweeps only if there is something to do: an idle process asks for little. */
+  async #look(sweep: () => Promise<void>): Promise<void> {
+    const { leases, owner, clock } = this.parts;
+    if (await leases.isAnyLeft(owner, clock.now())) await sweep();
   }
 
   async #heed(own: OwnRuns): Promise<void> {

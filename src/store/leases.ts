@@ -32,6 +32,13 @@ export function leaseStore(db: Database): LeaseStore {
       return row!.n;
     },
 
+    async isAnyLeft(owner, time) {
+      const row = await db.get(sql<{ any: number }>`
+        SELECT EXISTS (SELECT 1 FROM runs WHERE state = 'running' AND ${abandonedBy(owner, time)})
+          OR EXISTS (SELECT 1 FROM queue WHERE failure IS NULL) AS "any"`);
+      return row!.any === 1;
+    },
+
     async takeOver(runIds, { owner, until }, time) {
       const [{ rows }] = await db.write([sql<{ id: string }>`
         UPDATE runs SET lease_owner = ${owner}, lease_until = ${until}
