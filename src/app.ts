@@ -72,6 +72,9 @@ export interface Parley {
 /** The bytes of requests' bodies to hold at once. */
 const BODIES = 20 * 1024 * 1024;
 
+/** The largest answer that a remote database takes: the rest of its row is for metadata, in bytes. */
+const REMOTE_ANSWER = 4_500_000;
+
 /** The pace of the demo model's words, as of a fast reader, in milliseconds. */
 const DEMO_PACE = 30;
 
@@ -115,7 +118,7 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
   const owner = ids.uuid();
   const health = files
     ? new FileHealth(db, files, (...line) => logger.log(...line), clock)
-    : remoteHealth(db);
+    : remoteHealth(db, clock);
   const stored = await storesOf(db, owner, isShared, health);
   const stores = new TimeLimit(clock).on(overrides.stores?.(stored) ?? stored);
   const tokens = tokenStore(db, clock, ids);
@@ -164,6 +167,7 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
     systemPrompt: config.systemPrompt,
     chatBytes: limits.chatBytes,
     messageChars: limits.messageChars,
+    storedAnswer: isShared ? REMOTE_ANSWER : Infinity,
     outputTokens: limits.outputTokens,
     retries: limits.retries,
     deadlineMs: limits.runMs,

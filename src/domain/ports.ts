@@ -124,6 +124,8 @@ export interface LeaseStore {
   ): Promise<AbandonedRun[]>;
   /** How many there are. */
   countAbandoned(owner: string, time: number | undefined): Promise<number>;
+  /** True if a live run is abandoned, or a message waits. */
+  isAnyLeft(owner: string, time: number | undefined): Promise<boolean>;
   /** Takes over abandoned runs; resolves to the ids of those that no other process took first. */
   takeOver(runIds: readonly string[], lease: Lease, time: number | undefined): Promise<string[]>;
   /** Extends the leases of these live runs; resolves to those that are still the owner's. */
@@ -217,13 +219,13 @@ export interface UsageRow {
 export interface FileStore {
   /**
    * Keeps a file, unless the chat has `perChat` files already, or its owner `perUser` in all chats. One
-   * that the chat has already is `added`, too.
+   * that the chat has already is `added`, too; `gone` if the chat is deleted meanwhile.
    */
   add(
     file: ChatFile,
     bytes: Uint8Array,
     limits: { perChat: number; perUser: number },
-  ): Promise<"added" | "chat_full" | "user_full">;
+  ): Promise<"added" | "chat_full" | "user_full" | "gone">;
   /** The owner's files with these ids, each once and without its bytes: in that chat, else in any. */
   find(ownerId: string, ids: readonly string[], chatId: string): Promise<ChatFile[]>;
   /** How many files a chat has. */

@@ -9,6 +9,7 @@ import type { FilePart, Message, Part } from "../domain/message.ts";
 import { Pauses } from "../domain/pauses.ts";
 import { invalidMessage } from "../wire/validate.ts";
 import type { HttpParts } from "./context.ts";
+import { notFound } from "./failure.ts";
 import { mediaTypeOf } from "./media_type.ts";
 
 /** A `data:` URL that is longer is kept as a file, in characters. */
@@ -54,13 +55,17 @@ export async function keepFiles(
   const added = found.filter(({ chatId }) => chatId !== chat.id).length;
   const { filesPerChat } = http.limits;
   if (added > 0 && await http.files.count(chat.id) + added > filesPerChat) {
-    throw tooManyFiles("chat_full", http);
+    throw notAdded("chat_full", http);
   }
 }
 
-/** The error for a file that is one too many. */
-export function tooManyFiles(full: "chat_full" | "user_full", { limits }: HttpParts): AppError {
-  return full === "chat_full"
+/** The error for a file that was not added: one too many, or its chat is gone. */
+export function notAdded(
+  why: "chat_full" | "user_full" | "gone",
+  { limits }: Pick<HttpParts, "limits">,
+): AppError {
+  if (why === "gone") return notFound();
+  return why === "chat_full"
     ? new AppError("conflict", "The chat has too many files", {
       detail: `Expected at most ${limits.filesPerChat}.`,
     })
@@ -115,7 +120,7 @@ async function keepData(
     perChat: http.limits.filesPerChat,
     perUser: http.limits.filesPerUser,
   }).finally(() => release(bytes));
-  if (added !== "added") throw tooManyFiles(added, http);
+  if (added !== "added") throw notAdded(added, http);
   return keptUrl(file.id, head);
 }
 

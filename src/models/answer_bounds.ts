@@ -4,7 +4,7 @@ import { deepField, MAX_DEPTH } from "../domain/json.ts";
 import { Trouble } from "../net/trouble.ts";
 
 /** The most that an answer has, in bytes of JSON: ten times what the largest models write, or a picture. */
-const MAX_SIZE = 5 * 1024 * 1024;
+export const MAX_SIZE = 5 * 1024 * 1024;
 
 /** The most parts of an answer: a client that sends it back may send as many. */
 const MAX_PARTS = 1_000;

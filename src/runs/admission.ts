@@ -26,6 +26,8 @@ export interface Send extends AnswerRequest {
   keyed: KeyedSend | undefined;
   /** Set for a queued message: its run has an identity already. */
   queued?: RunIdentity;
+  /** Once it is aborted, nothing is begun any more. */
+  over?: AbortSignal;
 }
 
 type Needed = Pick<
@@ -41,7 +43,7 @@ type Needed = Pick<
 >;
 
 /**
- * What became of a send. `moved`: its chat has changed since it was read. `unknown`: the run may have
+ * What became of a send. `moved`: its chat has changed since it was read, or it comes too late. `unknown`: the run may have
  * begun, and the database does not say.
  */
 export type Admission =
@@ -75,6 +77,7 @@ export async function admit(
   const { chat, message, models: [model], queued } = send;
   const now = clock.now();
   const { plan, promptTokens } = await planOf(send, state, parts);
+  if (send.over?.aborted) return { kind: "moved" };
   const record: RunRecord = {
     id: ids.uuid(),
     chatId: chat.id,
@@ -96,7 +99,7 @@ export async function admit(
     ...plan,
     leafKey: state.leafKey,
     attempt,
-    lease: ownership.lease(),
+    lease: ownership.lease(record.id),
     keyed: send.keyed,
     queued: queued !== undefined,
     fileIds: fileIdsIn(message.parts),

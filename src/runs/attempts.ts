@@ -1,15 +1,20 @@
 import type { Attempt, AttemptEnd, AttemptKind } from "../domain/attempt.ts";
 import { RunError, type RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
-import type { RunIdentity } from "../domain/records.ts";
+import type { RunIdentity, StoredMessage } from "../domain/records.ts";
 import { addUsage, estimateTokens, NO_USAGE, type Usage } from "../domain/usage.ts";
-import { AnswerBounds } from "../models/answer_bounds.ts";
+import { AnswerBounds, MAX_SIZE } from "../models/answer_bounds.ts";
 import { easierStep } from "../models/easier.ts";
 import type { Emit, Step, StepOutcome } from "../models/step.ts";
 import type { CatalogModel } from "../models/catalog.ts";
 import type { Parts } from "./parts.ts";
+import { whileHeld } from "./patience.ts";
+import { sizeOf } from "./prompt.ts";
 
-type Needed = Pick<Parts, "call" | "attempts" | "clock" | "ids" | "retries">;
+type Needed = Pick<
+  Parts,
+  "call" | "attempts" | "ownership" | "clock" | "ids" | "retries" | "storedAnswer"
+>;
 
 /** The longest wait that a provider may ask for, in milliseconds: beyond it the run fails at once. */
 const MAX_WAIT = 30_000;
@@ -19,6 +24,13 @@ const FIRST_WAIT = 500;
 
 /** Another process has ended the run: nobody sees this. */
 const RUN_OVER: RunFailure = { class: "internal", message: "The run has ended.", retryable: false };
+
+/** What is asked first, and what for. */
+interface RunJob {
+  attempt: Attempt;
+  request: { models: readonly [CatalogModel, ...CatalogModel[]] };
+  prompt: StoredMessage;
+}
 
 /** Makes the request to one model. */
 export type StepFor = (model: CatalogModel) => Promise<Step>;
@@ -34,7 +46,7 @@ export class Attempts {
   model: CatalogModel;
   readonly #parts: Needed;
   readonly #fallbacks: CatalogModel[];
-  readonly #bounds = new AnswerBounds();
+  readonly #bounds: AnswerBounds;
   #prompt = 0;
   /** When the current attempt began, by the clock that nobody sets. */
   #begun: number;
@@ -46,13 +58,14 @@ export class Attempts {
   /** The usage of the steps before the current one, and of its tries that were counted. */
   #spent: Usage = NO_USAGE;
 
-  /** Begins with an attempt that is open already. */
+  /** Begins with an attempt that is open already. An answer may go on with what was said before. */
   constructor(
-    opened: Attempt,
-    [model, ...fallbacks]: readonly [CatalogModel, ...CatalogModel[]],
+    { attempt, request: { models: [model, ...fallbacks] }, prompt }: RunJob,
     parts: Needed,
   ) {
-    this.current = opened;
+    const before = prompt.role === "assistant" ? sizeOf(prompt.parts) : 0;
+    this.#bounds = new AnswerBounds(Math.min(MAX_SIZE, parts.storedAnswer - before));
+    this.current = attempt;
     this.model = model;
     this.#fallbacks = fallbacks;
     this.#parts = parts;
@@ -65,7 +78,9 @@ export class Attempts {
    * @throws {RunError} the last failure; or the signal's reason once it is aborted.
    */
   async ask(stepFor: StepFor, signal: AbortSignal, emit: Emit): Promise<StepOutcome> {
-    let step = await stepFor(this.model);
+    const stepOf = (model: CatalogModel) =>
+      whileHeld(this.current.runId!, () => stepFor(model), this.#parts, signal);
+    let step = await stepOf(this.model);
     for (let retry = 0;; retry++) {
       signal.throwIfAborted();
       this.#prompt = step.promptCharacters;
@@ -78,18 +93,18 @@ export class Attempts {
         this.#counted = error.usage;
         const next = this.#next(error.failure, retry, step);
         if (!next) throw error;
-        await this.#parts.attempts.close(this.current.id, this.end("failed", error.failure));
+        await this.#close(this.end("failed", error.failure), signal);
         if (error.usage) this.#spent = addUsage(this.#spent, error.usage);
         if (next.waitMs > 0) await this.#parts.clock.sleep(next.waitMs, signal);
         await this.#open("retry", next.model, signal);
-        step = next.step ?? await stepFor(next.model);
+        step = next.step ?? await stepOf(next.model);
       }
     }
   }
 
   /** Closes the attempt of a step that is whole, and opens one for the next step. */
   async nextStep(signal: AbortSignal): Promise<void> {
-    await this.#parts.attempts.close(this.current.id, this.end("completed", null));
+    await this.#close(this.end("completed", null), signal);
     this.#spent = this.total;
     this.#firstTokenMs = null;
     this.#characters = 0;
@@ -152,6 +167,11 @@ export class Attempts {
     return fallback && { waitMs: 0, model: fallback };
   }
 
+  async #close(end: AttemptEnd, signal: AbortSignal): Promise<void> {
+    const { id, runId } = this.current;
+    await whileHeld(runId!, () => this.#parts.attempts.close(id, end), this.#parts, signal);
+  }
+
   async #open(kind: AttemptKind, model: CatalogModel, signal: AbortSignal): Promise<void> {
     const { clock, ids, attempts } = this.#parts;
     // The run may have ended while this waited for the storage.
@@ -161,7 +181,9 @@ export class Attempts {
     this.#counted = undefined;
     const asked = estimateTokens(this.#prompt);
     this.current = newAttempt(this.current, kind, model, asked, ids.uuid(), clock.now());
-    if (!await attempts.open(this.current)) throw new RunError(RUN_OVER);
+    const opened = this.current;
+    const open = () => attempts.open(opened);
+    if (!await whileHeld(opened.runId!, open, this.#parts, signal)) throw new RunError(RUN_OVER);
   }
 }
 

@@ -155,9 +155,13 @@ export class Conversation {
     target: PromptTarget,
   ): Promise<PromptWithFiles> {
     const unread: MessageOutline[] = [];
-    let known: string | null = null;
-    let size = sizeOf(last.parts) + sizeOf(answer);
-    walk: for await (const page of this.#upward(chatId, last.parentKey)) {
+    // What is cached has messages behind it, and never changes: the database is not asked for it.
+    const parent = last.parentKey;
+    const atParent = parent === null ? undefined : this.#cache.sizeAt(chatId, target, parent);
+    let known = atParent === undefined ? null : parent;
+    let size = sizeOf(last.parts) + sizeOf(answer) + (atParent ?? 0);
+    if (size > Math.min(this.promptBytes, TEXT)) throw promptTooLarge(this.promptBytes);
+    walk: for await (const page of this.#upward(chatId, known === null ? parent : null)) {
       for (const outline of page) {
         const cached = this.#cache.sizeAt(chatId, target, outline.key);
         size += cached ?? outline.size;

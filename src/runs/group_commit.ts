@@ -1,8 +1,8 @@
 import { setImmediate, setTimeout } from "node:timers";
-import type { Clock } from "../domain/clock.ts";
 import { RunError } from "../domain/errors.ts";
-import type { EventStore } from "../domain/ports.ts";
 import type { EventGroup, RunEnding } from "../domain/records.ts";
+import type { Parts } from "./parts.ts";
+import { isAway } from "./patience.ts";
 
 /**
  * The pause behind a write, so that many runs share the next one: for each other run as long as the write
@@ -13,6 +13,9 @@ const MAX_SPACING = 2;
 
 /** How long the opening events of a run wait for its first content, in milliseconds. */
 const OPENING_WAIT = 15;
+
+/** The pause before a group is tried again that met a database that is away, in milliseconds. */
+const AWAY = 200;
 
 /** What one run has to be written. */
 export interface Batch {
@@ -53,7 +56,11 @@ export class GroupCommit {
   #nextAt = -Infinity;
   #members = 0;
 
-  constructor(private readonly store: EventStore, private readonly clock: Clock) {}
+  /** Once `closed` is aborted, nothing is waited for. */
+  constructor(
+    private readonly parts: Pick<Parts, "events" | "clock" | "ownership">,
+    private readonly closed: AbortSignal,
+  ) {}
 
   /** One more run is being made; the result, called once, ends that. */
   join(): () => void {
@@ -66,7 +73,7 @@ export class GroupCommit {
     this.#pending.add(member);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    const wait = this.#nextAt - this.clock.elapsed();
+    const wait = this.#nextAt - this.parts.clock.elapsed();
     if (wait <= 0) setImmediate(() => this.#flush());
     else setTimeout(() => this.#flush(), wait);
   }
@@ -90,23 +97,41 @@ export class GroupCommit {
       const batch = member.take();
       if (batch) batches.set(member, batch);
     }
-    const begun = this.clock.elapsed();
+    const { clock } = this.parts;
+    const begun = clock.elapsed();
     if (batches.size > 0) await this.#write(batches);
     this.#scheduled = false;
-    const ended = this.clock.elapsed();
+    const ended = clock.elapsed();
     const spacing = Math.min(SPACING, this.#members - 1) * (ended - begun);
     this.#nextAt = ended + Math.min(MAX_SPACING, spacing);
     // What came while the group was written is the next one.
     for (const member of this.#pending) return this.add(member);
   }
 
-  /** One failed write must not end every run in the group: it is tried again, then run by run. */
+  /** A group meets a database that is away until it is back, or the leases of its runs end. */
   async #write(batches: Map<Member, Batch>): Promise<void> {
-    const written = await this.#append(batches).catch(() => this.#append(batches)).catch(
-      (error: unknown) => ({ error }),
-    );
-    if (!("error" in written)) return this.#settle(batches, written);
-    if (batches.size === 1) return this.#fail(batches, written.error);
+    for (let left = batches; left.size > 0;) {
+      const written = await this.#append(left).catch(() => this.#append(left)).catch(
+        (error: unknown) => ({ error }),
+      );
+      if (!("error" in written)) return this.#settle(left, written);
+      const isHeld = ([{ runId }]: [Member, Batch]) => this.#waits(runId, written.error);
+      const [held, others] = [true, false].map((held) =>
+        new Map([...left].filter((entry) => isHeld(entry) === held))
+      ) as [typeof left, typeof left];
+      await this.#writeAlone(others, written.error);
+      left = held;
+      if (left.size > 0) await this.parts.clock.sleep(AWAY, this.closed).catch(() => {});
+    }
+  }
+
+  #waits(runId: string, error: unknown): boolean {
+    return isAway(error) && !this.closed.aborted && this.parts.ownership.left(runId) > 0;
+  }
+
+  /** One failed write must not end every run in the group: it was tried twice, and is now run by run. */
+  async #writeAlone(batches: Map<Member, Batch>, error: unknown): Promise<void> {
+    if (batches.size === 1) return this.#fail(batches, error);
     await Promise.all([...batches].map(async (entry) => {
       const alone = new Map([entry]);
       const written = await this.#append(alone).catch((error: unknown) => ({ error }));
@@ -118,7 +143,7 @@ export class GroupCommit {
   async #append(batches: Map<Member, Batch>): Promise<ReadonlySet<string>> {
     const groups = [...batches.values()].flatMap(({ group }) => group ?? []);
     const endings = [...batches.values()].flatMap(({ ending }) => ending ?? []);
-    return await this.store.append(groups, endings);
+    return await this.parts.events.append(groups, endings);
   }
 
   #settle(batches: Map<Member, Batch>, lost: ReadonlySet<string>): void {

@@ -10,12 +10,15 @@ type Needed = Pick<Parts, "leases" | "runs" | "events" | "queue" | "clock"> & {
   owner: string;
 };
 
-/** How long a lease is good, and how often it is renewed, in milliseconds. */
+/**
+ * How long a lease is good, and how often it is renewed, in milliseconds. The rest, which is there at any
+ * time, is how long the database may be away.
+ */
 const GOOD_FOR = 15_000;
-const RENEW_EVERY = 5_000;
+const RENEW_EVERY = 3_000;
 
 /** How long a renewal is waited for, and after how long it is tried again, in milliseconds. */
-const RENEW_LIMIT = 3_000;
+const RENEW_LIMIT = 2_500;
 const RETRY = 500;
 
 /** How often a process looks for runs that another has left, in milliseconds. */
@@ -31,12 +34,19 @@ const HEED_EVERY = 1_000;
 export class LeaseOwnership implements Ownership {
   readonly aloneSince = 0;
   readonly #closed = new AbortController();
+  /** When the leases of this process's runs end, by their ids. */
+  readonly #ends = new Map<string, number>();
 
   constructor(private readonly parts: Needed) {}
 
-  lease(): Lease {
-    const { owner, clock } = this.parts;
-    return { owner, until: clock.now() + GOOD_FOR };
+  lease(runId: string): Lease {
+    const lease = this.#lease();
+    this.#note([runId], lease);
+    return lease;
+  }
+
+  left(runId: string): number {
+    return Math.max(0, (this.#ends.get(runId) ?? 0) - this.parts.clock.now());
   }
 
   abandoned(of: Parameters<Ownership["abandoned"]>[0]): Promise<AbandonedRun[]> {
@@ -49,15 +59,18 @@ export class LeaseOwnership implements Ownership {
     return leases.countAbandoned(owner, clock.now());
   }
 
-  takeOver(runIds: readonly string[]): Promise<string[]> {
+  async takeOver(runIds: readonly string[]): Promise<string[]> {
     const { leases, clock } = this.parts;
-    return leases.takeOver(runIds, this.lease(), clock.now());
+    const lease = this.#lease();
+    const taken = await leases.takeOver(runIds, lease, clock.now());
+    this.#note(taken, lease);
+    return taken;
   }
 
   keep(own: OwnRuns, sweep: () => Promise<void>): void {
     this.#every(RENEW_EVERY, () => this.#renew(own));
     this.#every(HEED_EVERY, () => this.#heed(own));
-    this.#every(SWEEP_EVERY, sweep);
+    this.#every(SWEEP_EVERY, () => this.#look(sweep));
   }
 
   async stop({ id, ownerId }: RunRecord): Promise<Stopped | undefined> {
@@ -80,15 +93,35 @@ export class LeaseOwnership implements Ownership {
     this.#closed.abort();
   }
 
+  #lease(): Lease {
+    const { owner, clock } = this.parts;
+    return { owner, until: clock.now() + GOOD_FOR };
+  }
+
+  #note(runIds: Iterable<string>, { until }: Lease): void {
+    for (const id of runIds) this.#ends.set(id, until);
+  }
+
   async #renew(own: OwnRuns): Promise<void> {
     const { leases, clock } = this.parts;
     const before = new Set(own.ids());
+    for (const id of this.#ends.keys()) {
+      if (!before.has(id) && this.left(id) === 0) this.#ends.delete(id);
+    }
     if (before.size === 0) return;
-    const renewal = leases.renew(this.lease(), [...before]);
+    const lease = this.#lease();
+    const renewal = leases.renew(lease, [...before]);
     // A line that is stuck must not cost the lease.
     if (!await settlesWithin(renewal, RENEW_LIMIT, clock)) throw new Error("it takes too long");
     const kept = new Set(await renewal);
+    this.#note(kept, lease);
     own.lose(before.difference(kept).intersection(new Set(own.ids())));
+  }
+
+  /** Sweeps only if there is something to do: an idle process asks for little. */
+  async #look(sweep: () => Promise<void>): Promise<void> {
+    const { leases, owner, clock } = this.parts;
+    if (await leases.isAnyLeft(owner, clock.now())) await sweep();
   }
 
   async #heed(own: OwnRuns): Promise<void> {

@@ -25,7 +25,12 @@ export interface OwnRuns {
 /** Which runs are this process's to make, and how it reaches those that are not. */
 export interface Ownership {
   /** The claim on a run that begins now. */
-  lease(): Lease;
+  lease(runId: string): Lease;
+  /**
+   * For how many milliseconds no other process can take the run over: so long this one may try again
+   * to store what it makes. 0 if the database cannot be away, because it is a file.
+   */
+  left(runId: string): number;
   /** The live runs that no process makes any more: the one of a chat, or a page of all by their chats. */
   abandoned(of: { chatId: string } | { after: string }): Promise<AbandonedRun[]>;
   /** How many there are. */
@@ -64,6 +69,10 @@ export class LockOwnership implements Ownership {
 
   lease(): Lease {
     return { owner: this.owner, until: this.clock.now() };
+  }
+
+  left(): number {
+    return 0;
   }
 
   abandoned(of: Parameters<Ownership["abandoned"]>[0]): Promise<AbandonedRun[]> {

@@ -49,6 +49,8 @@ export interface Parts {
   chatBytes: number;
   /** The most that the results of tools may add to a message, in characters of JSON. */
   messageChars: number;
+  /** The largest answer that the database takes, in bytes. */
+  storedAnswer: number;
   /** The most tokens that a model may answer with. */
   outputTokens: number | undefined;
   /** How often a request is tried again before its first content. */

@@ -24,7 +24,7 @@ export class Queues {
     if (failure) return knownRun(run, refusal(run, failure));
     const known = this.#joined.get(run.id);
     if (known) return known.stream;
-    const stream = loggedRun(run, this.parts.events, { head: 0, closed: this.#closed });
+    const stream = loggedRun(run, this.parts, { head: 0, closed: this.#closed });
     if (this.#closed) return stream;
     const over = new AbortController();
     this.#joined.set(run.id, { stream, over });

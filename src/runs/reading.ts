@@ -59,7 +59,7 @@ export class Reading {
     const known = this.#followed.get(run.id);
     if (known) return known;
     const closed = this.#closed.signal.aborted;
-    const stream = loggedRun(run, this.parts.events, { head: lastSeq, closed });
+    const stream = loggedRun(run, this.parts, { head: lastSeq, closed });
     stream.before = before;
     if (closed) return stream;
     this.#followed.set(run.id, stream);

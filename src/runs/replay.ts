@@ -3,6 +3,7 @@ import type { RunFailure } from "../domain/errors.ts";
 import type { LoggedEvent, ProviderMetadata, RunEvent } from "../domain/event.ts";
 import { isToolPart, type MessageStatus, toolNameOf, type ToolPart } from "../domain/message.ts";
 import type { Parts } from "./parts.ts";
+import { whileAway } from "./patience.ts";
 import type { FoundRun, RunIdentity, RunRecord, StoredMessage } from "../domain/records.ts";
 import { addUsage, NO_USAGE } from "../domain/usage.ts";
 import { RunStream } from "./run_stream.ts";
@@ -10,10 +11,11 @@ import { RunStream } from "./run_stream.ts";
 /** The stream of a run whose log is in the store up to the event `head`. */
 export function loggedRun(
   identity: RunIdentity,
-  events: Parts["events"],
+  { events, clock }: Pick<Parts, "events" | "clock">,
   at: { head: number; closed: boolean },
 ): RunStream {
-  return new RunStream(identity, (id, after) => events.read(id, after), at);
+  const read = (id: string, after: number) => whileAway(() => events.read(id, after), clock);
+  return new RunStream(identity, read, at);
 }
 
 /** The answer that the run continues, as it was before; undefined if the run makes a new one. */
@@ -28,10 +30,10 @@ export async function answerBefore(
 /** A run that has ended: from its log while that is kept, else made again from its message. */
 export async function replayRun(
   { run, state, failure, lastSeq }: FoundRun,
-  { runs, events }: Pick<Parts, "runs" | "events">,
+  parts: Pick<Parts, "runs" | "events" | "clock">,
 ): Promise<RunStream> {
-  if (lastSeq > 0) return loggedRun(run, events, { head: lastSeq, closed: true });
-  const said = await runs.answer(run) ?? { ...run, ...NOTHING_SAID, id: run.messageId };
+  if (lastSeq > 0) return loggedRun(run, parts, { head: lastSeq, closed: true });
+  const said = await parts.runs.answer(run) ?? { ...run, ...NOTHING_SAID, id: run.messageId };
   const stream = knownRun(run, eventsOf({ ...said, status: state as MessageStatus }, failure));
   stream.remade = true;
   return stream;

@@ -39,7 +39,7 @@ export interface RunJob {
 }
 
 type Needed =
-  & ConstructorParameters<typeof Attempts>[2]
+  & ConstructorParameters<typeof Attempts>[1]
   & Pick<
     Parts,
     "conversation" | "logger" | "systemPrompt" | "outputTokens" | "deadlineMs" | "afterStep"
@@ -77,7 +77,7 @@ export class Run {
     this.#before = prompt.role === "assistant" ? prompt : undefined;
     stream.before = this.#before;
     this.#log = log.open(stream);
-    this.#attempts = new Attempts(job.attempt, job.request.models, parts);
+    this.#attempts = new Attempts(job, parts);
     this.#assembly = continuation?.assembly ?? new Assembly(this.#before?.parts);
     this.#move("start");
     this.ended = this.#make().catch((error) => this.#giveUp(error));

@@ -6,7 +6,7 @@ import { type Batch, GroupCommit, type Member, TAKEN_OVER } from "./group_commit
 import type { Parts } from "./parts.ts";
 import type { RunStream } from "./run_stream.ts";
 
-type Needed = Pick<Parts, "events" | "runs" | "disk" | "clock" | "durability">;
+type Needed = Pick<Parts, "events" | "runs" | "disk" | "clock" | "durability" | "ownership">;
 
 /** The end of a run that cannot be stored. */
 const UNSTORED: RunFailure = Object.freeze({
@@ -36,7 +36,7 @@ export class RunLog {
 
   constructor(parts: Needed) {
     this.#parts = parts;
-    this.#commit = new GroupCommit(parts.events, parts.clock);
+    this.#commit = new GroupCommit(parts, this.#closed.signal);
   }
 
   /** Opens the log of a run, to be written behind what its stream has. */

@@ -1,4 +1,5 @@
 import type { Chat } from "../domain/chat.ts";
+import { settlesWithin } from "../domain/clock.ts";
 import { AppError } from "../domain/errors.ts";
 import type { WaitingChat } from "../domain/ports.ts";
 import type { BusyPolicy, QueueOnStop } from "../domain/policies.ts";
@@ -217,15 +218,24 @@ export class Runs {
     this.#sending.close();
     await this.#recovery.close();
     await this.#sweeping?.catch(() => {});
+    const left = await this.#settleLanes(graceMs);
     this.#queues.close();
-    await this.#active.close(graceMs);
-    // A send that was on its way may have begun another run.
+    await this.#active.close(left);
+    // A send that took longer may have begun another run.
     await this.#lanes.settled();
     await this.#active.close(0);
     // Until here the runs are this process's.
     this.#parts.ownership.close();
     this.#reading.close();
     await this.#namer.close();
+  }
+
+  /** What is being begun has its time, too. Resolves to what is left of it, in milliseconds. */
+  async #settleLanes(graceMs: number): Promise<number> {
+    const { clock } = this.#parts;
+    const begun = clock.elapsed();
+    if (graceMs > 0) await settlesWithin(this.#lanes.settled(), graceMs, clock);
+    return Math.max(0, graceMs - (clock.elapsed() - begun));
   }
 
   /** Waits for it, so that who deletes a large chat finds the space; if it fails, upkeep does it later. */

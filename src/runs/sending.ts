@@ -125,7 +125,7 @@ export class Sending {
   start(job: RunJob, place: DisposableStack): RunStream {
     const { record, continuation } = job;
     const stream = this.queues.take(record.id) ??
-      loggedRun(record, this.parts.events, { head: continuation?.head ?? 0, closed: false });
+      loggedRun(record, this.parts, { head: continuation?.head ?? 0, closed: false });
     const run = this.active.start(job, stream);
     const held = place.move();
     run.ended.then(() => {
@@ -264,7 +264,8 @@ export class Sending {
     using place = new DisposableStack();
     place.defer(leave);
     const { protocol } = run;
-    const send = { ...request, chat, models, protocol, keyed: undefined, queued: run };
+    const over = this.#closed.signal;
+    const send = { ...request, chat, models, protocol, keyed: undefined, queued: run, over };
     const job = await this.#admit(send, state, place);
     if (job) this.start(job, place);
     return job !== undefined;

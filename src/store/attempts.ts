@@ -2,8 +2,11 @@ import { and, type AnyColumn, count, desc, eq, gte, type SQL, sql as part } from
 import type { Attempt, AttemptEnd } from "../domain/attempt.ts";
 import type { AttemptStore } from "../domain/ports.ts";
 import { type Database, placeholders } from "./database.ts";
+import { isUniqueViolation } from "./failure.ts";
 import { attempts } from "./schema.ts";
 import { sql, type Statement, type Value } from "./statement.ts";
+
+const REPEATABLE = { repeatable: true };
 
 /** The ledger in the database. */
 export function attemptStore(db: Database): AttemptStore {
@@ -18,12 +21,18 @@ export function attemptStore(db: Database): AttemptStore {
       const isWanted = attempt.runId === null
         ? sql`true`
         : sql`EXISTS (SELECT 1 FROM runs WHERE id = ${attempt.runId} AND state = 'running')`;
-      const [{ rowsAffected }] = await db.write([openAttempt(attempt, isWanted)]);
-      return rowsAffected === 1;
+      try {
+        const [{ rowsAffected }] = await db.write([openAttempt(attempt, isWanted)], REPEATABLE);
+        return rowsAffected === 1;
+      } catch (error) {
+        // Its id is its own: a try whose answer was lost has opened it.
+        if (isUniqueViolation(error)) return true;
+        throw error;
+      }
     },
 
     async close(id, end) {
-      await db.write([closeAttempt(id, end)]);
+      await db.write([closeAttempt(id, end)], REPEATABLE);
     },
 
     async closeOpen(runId, end) {

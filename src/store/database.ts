@@ -6,7 +6,7 @@ import { openFailure, storageError, syncError } from "./failure.ts";
 import { LocalDriver } from "./local.ts";
 import { bringUpToDate, checkUpToDate } from "./migrations.ts";
 import { exists, filePath } from "./path.ts";
-import { remoteCause, RemoteDriver } from "./remote.ts";
+import { RemoteDriver } from "./remote.ts";
 import type { Reserve } from "./reserve.ts";
 import {
   type Driver,
@@ -94,20 +94,14 @@ export class Database implements Disk {
   }
 
   /**
-   * Runs the statements as one transaction: all or none. A `repeatable` transaction is tried again if
-   * the connection broke: running it twice must have the same effect as once.
+   * Runs the statements as one transaction: all or none. A `repeatable` transaction is tried again for
+   * a moment if its answer is lost: running it twice must have the same effect as once.
    */
   async write<const Statements extends readonly Statement[]>(
     statements: Statements,
-    { repeatable } = { repeatable: false },
+    options = { repeatable: false },
   ): Promise<WrittenBy<Statements>> {
-    const write = async () => await this.#open.transact(statements);
-    const results = await translated(
-      write().catch((error) => {
-        if (!repeatable || remoteCause(error)?.kind !== "unreachable") throw error;
-        return write();
-      }),
-    );
+    const results = await translated(this.#open.transact(statements, options));
     return results.map((result) => ({
       rowsAffected: result.rowsAffected,
       rows: toRows(result),

@@ -1,15 +1,15 @@
 import type { LoggedEvent, RunEvent } from "../domain/event.ts";
 import type { EventStore } from "../domain/ports.ts";
-import type { EventGroup } from "../domain/records.ts";
 import type { Buckets } from "./buckets.ts";
 import type { Database } from "./database.ts";
+import { appendRows, partsOf, ROW_BYTES, type Written } from "./log_rows.ts";
 import { pageOf } from "./pages.ts";
 import { endStatements, selectLost } from "./run_statements.ts";
 import { sql, type Statement } from "./statement.ts";
 
 /** The most rows in a page of a log, and the most bytes before its last row. */
 const PAGE_ROWS = 200;
-const PAGE_BYTES = 32 * 1024;
+const PAGE_BYTES = ROW_BYTES;
 
 /** The largest row that is read: an older Parley took events of any size. */
 const MAX_ROW = 8 * 1024 * 1024;
@@ -24,17 +24,10 @@ const NONE: ReadonlySet<string> = new Set();
 export function eventStore(db: Database, owner: string, buckets: Buckets): EventStore {
   return {
     async append(groups, endings) {
-      const bucket = await buckets.current();
-      const rows = groups.flatMap(rowsOf);
-      const log = rows.length > 0 ? [appendRows(rows, bucket, owner)] : [];
-      const ends = endings.map((ending) => endStatements(ending, bucket, owner));
-      if (log.length + ends.length === 0) return NONE;
-      const results = await db.write([...log, ...ends.flat()], { repeatable: true });
-      // Not before: a group that is tried again has to meet its rows in their bucket.
-      buckets.add(rows.length);
-      let last = log.length - 1;
-      const isWhole = (log.length === 0 || results[0]?.rowsAffected === rows.length) &&
-        ends.every(({ length }) => results[last += length]?.rowsAffected === 1);
+      let isWhole = true;
+      for (const part of partsOf(groups, endings)) {
+        if (!await appendPart(db, part, owner, buckets)) isWhole = false;
+      }
       if (isWhole) return NONE;
       const ids = [...groups.map(({ runId }) => runId), ...endings.map(({ run }) => run.id)];
       const lost = await db.all(selectLost(ids, owner));
@@ -58,32 +51,27 @@ export function eventStore(db: Database, owner: string, buckets: Buckets): Event
   };
 }
 
-type Row = [runId: string, seq: number, lastSeq: number, data: string];
-
-/** The rows of a group, each no larger than a page unless it holds a single event. */
-function rowsOf({ runId, first, events }: EventGroup): Row[] {
-  if (events.length === 0) return [];
-  const data = JSON.stringify(events);
-  const last = first + events.length - 1;
-  if (data.length <= PAGE_BYTES || events.length === 1) return [[runId, first, last, data]];
-  const half = events.length >> 1;
-  return [
-    ...rowsOf({ runId, first, events: events.slice(0, half) }),
-    ...rowsOf({ runId, first: first + half, events: events.slice(half) }),
-  ];
-}
-
-/**
- * One statement for all runs: 60 % of the cost of one for each. Only the run's owner writes, so a
- * conflicting row is the same row, of a request that was sent twice.
- */
-function appendRows(rows: Row[], bucket: number, owner: string): Statement<never> {
-  return sql`
-    INSERT INTO events (bucket, run_id, seq, last_seq, data)
-    SELECT max(${bucket}, first_bucket), value ->> 0, value ->> 1, value ->> 2, value ->> 3
-    FROM json_each(${JSON.stringify(rows)}) CROSS JOIN runs ON runs.id = value ->> 0
-    WHERE lease_owner = ${owner} AND state = 'running'
-    ON CONFLICT DO NOTHING`;
+/** Writes what belongs together; true if all of it was written now. */
+async function appendPart(
+  db: Database,
+  { rows, endings }: Written,
+  owner: string,
+  buckets: Buckets,
+): Promise<boolean> {
+  const bucket = await buckets.current();
+  const log = appendRows(rows, bucket, owner);
+  const ends = endings.map((ending) => endStatements(ending, bucket, owner));
+  if (log.length + ends.length === 0) return true;
+  const results = await db.write([...log, ...ends.flat()], { repeatable: true });
+  // Not before: a group that is tried again has to meet its rows in their bucket.
+  buckets.add(rows.length);
+  const stored = results.slice(0, log.length).reduce(
+    (sum, { rowsAffected }) => sum + rowsAffected,
+    0,
+  );
+  let last = log.length - 1;
+  return stored === rows.length &&
+    ends.every(({ length }) => results[last += length]?.rowsAffected === 1);
 }
 
 /**

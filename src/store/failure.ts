@@ -2,6 +2,9 @@ import { DrizzleQueryError } from "drizzle-orm";
 import { AppError } from "../domain/errors.ts";
 import { remoteCause, type RemoteError } from "./remote.ts";
 
+/** The code of a database that its operator has blocked. */
+const BLOCKED = "BLOCKED";
+
 /**
  * An error of the database as an `AppError`: `storage_full` if the disk is full, `unavailable` if the
  * database is locked or out of reach, else `storage_failed`. It never shows the statement or its values.
@@ -13,6 +16,13 @@ export function storageError(cause: unknown): Error {
   const remote = remoteCause(cause);
   if (remote) return remoteFailure(remote);
   const code = codeOf(cause);
+  if (code === BLOCKED) {
+    return new AppError("unavailable", "The database is blocked", {
+      detail: `It says: ${reasonOf(cause)}. Nothing was stored.`,
+      retryAfter: 60,
+      cause,
+    });
+  }
   // An extended code, such as SQLITE_BUSY_SNAPSHOT, begins with the code that it is a kind of.
   switch (/^(SQLITE|TRANSACTION)_[A-Z]+/.exec(code)?.[0]) {
     case "SQLITE_FULL":
@@ -27,6 +37,11 @@ export function storageError(cause: unknown): Error {
       return new AppError("unavailable", "The database is locked by another program", {
         detail: "Nothing was stored. Send it again.",
         retryAfter: 1,
+        cause,
+      });
+    case "SQLITE_TOOBIG":
+      return new AppError("too_large", "The database cannot take this", {
+        detail: "It is larger than a row may be. Nothing was stored.",
         cause,
       });
     case "SQLITE_READONLY":
@@ -58,9 +73,21 @@ function remoteFailure(cause: RemoteError): AppError {
       cause,
     });
   }
+  if (cause.kind === "missing") {
+    return new AppError("storage_failed", "There is no such database", {
+      detail: `Its server answered ${cause.message}. Nothing was stored.`,
+      cause,
+    });
+  }
+  if (cause.kind === "row_too_large") {
+    const detail = `The database takes ${cause.message} in a message. Nothing was stored.`;
+    return new AppError("too_large", "The database cannot take this", { detail, cause });
+  }
   return new AppError("unavailable", "The database cannot be reached", {
     detail: `It gave no answer (${cause.message}). ` +
-      "What was sent may be stored nevertheless: send it again with its Idempotency-Key.",
+      (cause.kind === "unsent"
+        ? "Nothing was stored: send it again."
+        : "What was sent may be stored nevertheless: send it again with its Idempotency-Key."),
     retryAfter: 5,
     cause,
   });
@@ -102,7 +129,12 @@ export function openFailure(error: unknown, where: string): string {
   if (remote?.kind === "refused") {
     return `The database ${where} refuses the token: set PARLEY_DATABASE_TOKEN to one that it takes.`;
   }
+  if (remote?.kind === "missing") {
+    return `There is no database ${where}: its server answered ${remote.message}. ` +
+      "Check PARLEY_DATABASE_URL with its path.";
+  }
   if (remote) return `The database ${where} cannot be reached: ${remote.message}.`;
+  if (codeOf(error) === BLOCKED) return `The database ${where} is blocked: ${reasonOf(error)}.`;
   const text = error instanceof Error
     ? `${codeOf(error)} ${error.message} ${String(error.cause ?? "")}`
     : String(error);

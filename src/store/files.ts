@@ -15,19 +15,23 @@ const REMOVED = 10;
 
 /** Files of chats in the database. */
 export function fileStore(db: Database): FileStore {
-  const store: FileStore = {
+  return {
     async add(file, bytes, limits) {
       // The row comes first: pieces that a crash leaves behind belong to a chat, and go with it.
-      await db.write([insertFile(file, limits)]);
-      const [known] = await store.find(file.ownerId, [file.id], file.chatId);
-      if (known?.chatId !== file.chatId) {
-        return await store.count(file.chatId) < limits.perChat ? "user_full" : "chat_full";
-      }
+      const [, { rows: [outcome] }] = await db.write([
+        insertFile(file, limits),
+        selectOutcome(file, limits),
+      ]);
+      if (outcome!.is !== "added") return outcome!.is;
       const pauses = new Pauses();
       const pieces = Math.ceil(bytes.length / PIECE);
       for (let at = 0; at < pieces; at += TOGETHER) {
         const length = Math.min(TOGETHER, pieces - at);
-        await db.write(Array.from({ length }, (_, index) => insertPiece(file, bytes, at + index)));
+        const [{ rows: [outcome] }] = await db.write([
+          selectOutcome(file, limits),
+          ...Array.from({ length }, (_, index) => insertPiece(file, bytes, at + index)),
+        ]);
+        if (outcome!.is === "gone") return "gone";
         await pauses.next();
       }
       await db.durable();
@@ -61,7 +65,6 @@ export function fileStore(db: Database): FileStore {
       }
     },
   };
-  return store;
 }
 
 type FileLimits = Parameters<FileStore["add"]>[2];
@@ -77,6 +80,18 @@ function insertFile(
       AND (SELECT count(*) FROM files WHERE chat_id = ${chatId}) < ${perChat}
       AND (SELECT count(DISTINCT id) FROM files WHERE owner_id = ${ownerId}) < ${perUser}
     ON CONFLICT DO NOTHING`;
+}
+
+/** What became of a file: whether its chat has it, or why not. */
+function selectOutcome(
+  { id, chatId, ownerId }: ChatFile,
+  { perChat }: FileLimits,
+): Statement<{ is: Awaited<ReturnType<FileStore["add"]>> }> {
+  return sql`SELECT CASE
+    WHEN NOT EXISTS (SELECT 1 FROM chats WHERE id = ${chatId} AND owner_id = ${ownerId}) THEN 'gone'
+    WHEN EXISTS (SELECT 1 FROM files WHERE id = ${id} AND chat_id = ${chatId}) THEN 'added'
+    WHEN (SELECT count(*) FROM files WHERE chat_id = ${chatId}) < ${perChat} THEN 'user_full'
+    ELSE 'chat_full' END AS "is"`;
 }
 
 /** Nothing is inserted once the file is gone with its chat. */

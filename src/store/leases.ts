@@ -32,6 +32,13 @@ export function leaseStore(db: Database): LeaseStore {
       return row!.n;
     },
 
+    async isAnyLeft(owner, time) {
+      const row = await db.get(sql<{ any: number }>`
+        SELECT EXISTS (SELECT 1 FROM runs WHERE state = 'running' AND ${abandonedBy(owner, time)})
+          OR EXISTS (SELECT 1 FROM queue WHERE failure IS NULL) AS "any"`);
+      return row!.any === 1;
+    },
+
     async takeOver(runIds, { owner, until }, time) {
       const [{ rows }] = await db.write([sql<{ id: string }>`
         UPDATE runs SET lease_owner = ${owner}, lease_until = ${until}
@@ -42,11 +49,12 @@ export function leaseStore(db: Database): LeaseStore {
     },
 
     async renew({ owner, until }, runIds) {
-      const [{ rows }] = await db.write([sql<{ id: string }>`
+      const renewal = sql<{ id: string }>`
         UPDATE runs SET lease_until = ${until}
         WHERE id IN (SELECT value FROM json_each(${JSON.stringify(runIds)}))
           AND state = 'running' AND lease_owner = ${owner}
-        RETURNING id`]);
+        RETURNING id`;
+      const [{ rows }] = await db.write([renewal], { repeatable: true });
       return rows.map(({ id }) => id);
     },
 

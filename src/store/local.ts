@@ -2,16 +2,13 @@
 import Libsql, { type NativeValue, type RawStatement, type Statement as Compiled } from "libsql";
 import { Checkpoints } from "./checkpoints.ts";
 import { Durability } from "./durability.ts";
-import { type Driver, type Result, type Statement, type Value } from "./statement.ts";
+import { type Driver, type Result, type Statement, type Value, WRITE } from "./statement.ts";
 
 /** The most statements to keep prepared. */
 const PREPARED = 200;
 
 /** Milliseconds between two tries to get past another program's lock. */
 const BUSY_RETRY = 10;
-
-/** Matches every statement that may write. */
-const WRITE = /\b(INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP)\b/i;
 
 /** A compiled statement. */
 interface Prepared {

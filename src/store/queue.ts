@@ -3,7 +3,7 @@ import { fileIdOf } from "../domain/file.ts";
 import type { QueueLimits, QueueStore } from "../domain/ports.ts";
 import type { QueuedRequest, QueuedSend } from "../domain/records.ts";
 import { type Database, placeholders } from "./database.ts";
-import { isUniqueViolation } from "./failure.ts";
+import { isMissingRow, isUniqueViolation } from "./failure.ts";
 import { addFiles } from "./files.ts";
 import { chats, queue } from "./schema.ts";
 import { insertKeyed } from "./send_keys.ts";
@@ -12,13 +12,16 @@ import { sql, type Statement } from "./statement.ts";
 /** How many chats in which something waits are read at once. */
 const PAGE = 200;
 
+/** How many bytes of messages one query gives, unless the first is longer: servers limit their answers. */
+const PAGE_BYTES = 4 * 1024 * 1024;
+
 /** How many refused messages a chat keeps, and how many bytes of them, unless the last is longer. */
 const REFUSED = 20;
 const REFUSED_BYTES = 8 * 1024 * 1024;
 
 /** Messages that wait, in the database. */
 export function queueStore(db: Database): QueueStore {
-  const { list, find, next, isHeld } = queries(db);
+  const { find, next, isHeld } = queries(db);
   return {
     async add(send, keyed, limits) {
       const { run, request } = send;
@@ -34,6 +37,7 @@ export function queueStore(db: Database): QueueStore {
         if (rowsAffected === 0) return await whyNot(db, send);
       } catch (error) {
         if (isUniqueViolation(error)) return "repeated";
+        if (isMissingRow(error)) return "gone";
         throw error;
       }
       await db.durable();
@@ -41,7 +45,16 @@ export function queueStore(db: Database): QueueStore {
     },
 
     async list(ownerId, chatId) {
-      return (await db.ask(list.all({ ownerId, chatId }))).map(toQueued);
+      const queued: QueuedSend[] = [];
+      for (let after = { createdAt: -1, place: 0 };;) {
+        const page = await db.all(selectPage(ownerId, chatId, after));
+        for (const { createdAt, place, left: _, request, failure, ...row } of page) {
+          after = { createdAt, place };
+          const content = { request: JSON.parse(request), failure: JSON.parse(failure ?? "null") };
+          queued.push(toQueued({ ...row, ...content, createdAt }));
+        }
+        if ((page[0]?.left ?? 0) <= page.length) return queued;
+      }
     },
 
     async find(ownerId, runId) {
@@ -110,8 +123,6 @@ function queries({ orm }: Database) {
   const released = orm.select({ id: chats.id }).from(chats)
     .where(and(eq(chats.id, queue.chatId), not(chats.queueHeld)));
   return {
-    list: orm.select().from(queue).where(and(eq(queue.chatId, chatId), isOwners))
-      .orderBy(queue.createdAt, part`${queue}.rowid`).prepare(),
     find: orm.select().from(queue).where(and(eq(queue.runId, runId), isOwners)).prepare(),
     next: orm.select().from(queue)
       .where(and(eq(queue.chatId, chatId), isNull(queue.failure), exists(released)))
@@ -121,35 +132,69 @@ function queries({ orm }: Database) {
   };
 }
 
+/** A row of the table `queue` with its place in it, and how many there were from the page's first on. */
+interface PageRow extends Omit<typeof queue.$inferSelect, "request" | "failure"> {
+  request: string;
+  failure: string | null;
+  place: number;
+  left: number;
+}
+
+/** The next messages of a chat behind a place, in the order of their turns. */
+function selectPage(
+  ownerId: string,
+  chatId: string,
+  after: { createdAt: number; place: number },
+): Statement<PageRow> {
+  return sql`
+    WITH page AS (
+      SELECT rowid AS place, row_number() OVER turns AS number, count(*) OVER () AS "left",
+        sum(octet_length(request)) OVER turns AS bytes
+      FROM queue
+      WHERE chat_id = ${chatId} AND owner_id = ${ownerId}
+        AND (created_at, rowid) > (${after.createdAt}, ${after.place})
+      WINDOW turns AS (ORDER BY created_at, rowid))
+    SELECT run_id AS "runId", chat_id AS "chatId", owner_id AS "ownerId",
+      message_id AS "messageId", request, created_at AS "createdAt", failure, place, "left"
+    FROM page JOIN queue ON queue.rowid = place
+    WHERE number = 1 OR bytes <= ${PAGE_BYTES} ORDER BY number`;
+}
+
 function insertQueued(
   send: QueuedSend,
   { perChat, perUser, bytesPerChat }: QueueLimits,
 ): Statement<never> {
-  const { id, chatId, ownerId, messageId, createdAt, model, protocol } = send.run;
-  const content: typeof queue.$inferSelect["request"] = { ...send.request, model, protocol };
-  const request = JSON.stringify(content);
+  const { id, chatId, ownerId, messageId, createdAt } = send.run;
   return sql`
+    WITH sent (content) AS (SELECT ${contentOf(send)})
     INSERT INTO queue (run_id, chat_id, owner_id, message_id, request, created_at)
-    SELECT ${id}, id, owner_id, ${messageId}, ${request}, ${createdAt} FROM chats
+    SELECT ${id}, id, owner_id, ${messageId}, content, ${createdAt} FROM chats CROSS JOIN sent
     WHERE id = ${chatId} AND owner_id = ${ownerId}
       AND (SELECT count(*) < ${perChat}
-          AND coalesce(sum(octet_length(request)) + octet_length(${request}) <= ${bytesPerChat}, true)
+          AND coalesce(sum(octet_length(request)) + octet_length(content) <= ${bytesPerChat}, true)
         FROM queue WHERE owner_id = ${ownerId} AND chat_id = ${chatId} AND failure IS NULL)
       AND (SELECT count(*) FROM queue
         WHERE owner_id = ${ownerId} AND failure IS NULL) < ${perUser}
       AND NOT ${sameWaits(send)}`;
 }
 
-/** True if the same message waits. */
-function sameWaits({ run, request: { message } }: QueuedSend): Statement {
+function contentOf({ run: { model, protocol }, request }: QueuedSend): string {
+  const content: typeof queue.$inferSelect["request"] = { ...request, model, protocol };
+  return JSON.stringify(content);
+}
+
+/** True if the same message waits as in the `content` that was sent, which may be large. */
+function sameWaits({ run }: QueuedSend): Statement {
   return sql`EXISTS (SELECT 1 FROM queue
     WHERE owner_id = ${run.ownerId} AND chat_id = ${run.chatId} AND failure IS NULL
-      AND request ->> '$.message.id' = ${message.id}
-      AND request -> '$.message.parts' = json(${JSON.stringify(message.parts)}))`;
+      AND request ->> '$.message.id' = content ->> '$.message.id'
+      AND request -> '$.message.parts' = content -> '$.message.parts')`;
 }
 
 async function whyNot(db: Database, send: QueuedSend): Promise<"gone" | "repeated" | "full"> {
-  const row = await db.get(sql<{ same: number }>`SELECT ${sameWaits(send)} AS same FROM chats
+  const row = await db.get(sql<{ same: number }>`
+    WITH sent (content) AS (SELECT ${contentOf(send)})
+    SELECT ${sameWaits(send)} AS same FROM chats CROSS JOIN sent
     WHERE id = ${send.run.chatId} AND owner_id = ${send.run.ownerId}`);
   if (!row) return "gone";
   return row.same === 1 ? "repeated" : "full";

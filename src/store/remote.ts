@@ -1,42 +1,77 @@
+import { Buffer } from "node:buffer";
 import { type Client, createClient, type InStatement, type ResultSet } from "@libsql/client";
-import type { Driver, Result, Statement } from "./statement.ts";
+import { type Clock, systemClock } from "../domain/clock.ts";
+import { patiently } from "../domain/patience.ts";
+import { type Driver, type Result, type Statement, type Value, WRITE } from "./statement.ts";
 
 /** Why a remote database did not answer. */
 export class RemoteError extends Error {
   override readonly name = "RemoteError";
 
-  /** `refused`: the server rejects the token. `unreachable`: it gives no usable answer. */
-  constructor(readonly kind: "refused" | "unreachable", reason: string, cause?: unknown) {
+  /**
+   * `refused`: the server rejects the token. `unreachable`: it gives no usable answer, so what was
+   * asked may be done. `unsent`: it was not asked at all. `row_too_large`: it takes no such row.
+   * `missing`: it has no such database.
+   */
+  constructor(
+    readonly kind: "refused" | "unreachable" | "unsent" | "row_too_large" | "missing",
+    reason: string,
+    cause?: unknown,
+  ) {
     super(reason, { cause });
   }
 }
 
 /** How long to wait for an answer, in milliseconds: a connection may be dead without a sign. */
 const PATIENCE = 10_000;
+const SILENCE = `no answer for ${PATIENCE / 1000} s`;
 
-/** A remote database: Turso, sqld, or any other that speaks Hrana over HTTP. It syncs its own disk. */
+/** The largest row that servers take, in bytes. A statement writes one row, or has rows of one value. */
+const MAX_ROW = 5_000_000;
+
+/** For how long a call is tried again that met another writer: a server may be busy for seconds. */
+const BUSY_FOR = 8_000;
+
+/** For how long a call is tried again that found no server, in milliseconds: a restart takes less. */
+const AWAY_FOR = 1_000;
+
+/**
+ * A remote database: Turso, sqld, or any other that speaks Hrana over HTTP. It syncs its own disk. It
+ * has one writer at a time, and one that meets another may be refused, or even stop the server for a
+ * while: so writes are sent one after the other, and reads beside them.
+ */
 export class RemoteDriver implements Driver {
   readonly isDoubtful = false;
   readonly #client: Client;
+  readonly #clock: Clock;
+  /** Settles once the last write that was given has. */
+  #lastWrite: Promise<unknown> = Promise.resolve();
 
-  constructor(url: string, token: string | undefined) {
+  constructor(url: string, token: string | undefined, clock: Clock = systemClock) {
+    this.#clock = clock;
     this.#client = createClient({
-      url,
+      url: folderOf(url),
       ...(token !== undefined && { authToken: token }),
       fetch: remoteFetch,
       intMode: "number",
     });
   }
 
-  async run(statement: Statement): Promise<Result> {
-    return toResult(await this.#client.execute(toRemote(statement)));
+  run(statement: Statement): Promise<Result> {
+    const work = async () => toResult(await this.#client.execute(toRemote(statement)));
+    return WRITE.test(statement.sql) ? this.#inTurn(work, false) : this.#try(work, true);
   }
 
-  async transact(statements: readonly Statement[]): Promise<Result[]> {
+  transact(
+    statements: readonly Statement[],
+    { repeatable } = { repeatable: false },
+  ): Promise<Result[]> {
     const [only] = statements.length === 1 ? statements : [];
-    // A single statement is a transaction already.
-    if (only) return [await this.run(only)];
-    return (await this.#client.batch(statements.map(toRemote), "write")).map(toResult);
+    return this.#inTurn(async () => {
+      // A single statement is a transaction already.
+      if (only) return [toResult(await this.#client.execute(toRemote(only)))];
+      return (await this.#client.batch(statements.map(toRemote), "write")).map(toResult);
+    }, repeatable);
   }
 
   async durable(): Promise<void> {}
@@ -44,10 +79,51 @@ export class RemoteDriver implements Driver {
   close(): Promise<void> {
     return Promise.resolve(this.#client.close());
   }
+
+  /** What a write gives once those before it have settled. */
+  #inTurn<T>(work: () => Promise<T>, repeatable: boolean): Promise<T> {
+    const begun = this.#clock.elapsed();
+    const written = this.#lastWrite.then(() => {
+      // Its sender has no patience left, and those behind it some.
+      if (this.#clock.elapsed() - begun > PATIENCE) throw new RemoteError("unsent", SILENCE);
+      return this.#try(work, repeatable, begun);
+    });
+    this.#lastWrite = written.catch(() => {});
+    return written;
+  }
+
+  #try<T>(
+    work: () => Promise<T>,
+    repeatable: boolean,
+    begun = this.#clock.elapsed(),
+  ): Promise<T> {
+    const until = (error: unknown) => {
+      const kind = remoteCause(error)?.kind;
+      if (kind === "unsent" || (kind === "unreachable" && repeatable)) return begun + AWAY_FOR;
+      return isBusy(error) ? begun + BUSY_FOR : 0;
+    };
+    return patiently(work, { until, clock: this.#clock });
+  }
+}
+
+/** True if the server did nothing, because another writer was before this one. */
+function isBusy(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return /^(SQLITE_BUSY|SQLITE_LOCKED|TRANSACTION_BUSY)/.test(code);
 }
 
 function toRemote({ sql, args }: Statement): InStatement {
+  const size = args.reduce<number>((sum, arg) => sum + sizeOf(arg), 0);
+  if (size > MAX_ROW) throw new RemoteError("row_too_large", `at most ${MAX_ROW} bytes`);
   return { sql, args: [...args] };
+}
+
+/** The bytes of a value that may be large. */
+function sizeOf(value: Value): number {
+  if (value instanceof Uint8Array) return value.length;
+  if (typeof value !== "string") return 0;
+  // Bytes are counted only where they may matter.
+  return value.length < MAX_ROW / 100 ? value.length : Buffer.byteLength(value);
 }
 
 function toResult({ columns, rows, rowsAffected }: ResultSet): Result {
@@ -67,14 +143,37 @@ async function remoteFetch(request: Request): Promise<Response> {
     response = await fetch(request, { signal: AbortSignal.timeout(PATIENCE) });
     body = await response.arrayBuffer();
   } catch (error) {
-    const isLate = error instanceof DOMException && error.name === "TimeoutError";
-    const reason = isLate ? `no answer for ${PATIENCE / 1000} s` : "the connection failed";
-    throw new RemoteError("unreachable", reason, error);
+    if (error instanceof DOMException && error.name === "TimeoutError") {
+      throw new RemoteError("unreachable", SILENCE, error);
+    }
+    const isSent = !/client error \(Connect\)/.test(String(error));
+    throw new RemoteError(isSent ? "unreachable" : "unsent", "the connection failed", error);
   }
   const { status, headers } = response;
-  if (status === 401 || status === 403) throw new RemoteError("refused", `status ${status}`);
-  if (status === 429 || status >= 500) throw new RemoteError("unreachable", `status ${status}`);
+  const said = () => `status ${status}${reasonIn(body)}`;
+  if (status === 401 || status === 403) throw new RemoteError("refused", said());
+  if (status === 404) throw new RemoteError("missing", said());
+  if (status === 429 || status >= 500) throw new RemoteError("unreachable", said());
   return new Response(body, { status, headers });
+}
+
+/** The URL with a slash behind its path: the client puts its own path in place of the last name. */
+function folderOf(url: string): string {
+  const parsed = URL.parse(url);
+  if (!parsed || parsed.pathname.endsWith("/")) return url;
+  parsed.pathname += "/";
+  return parsed.href;
+}
+
+/** What a server says of its failure, in one line. */
+function reasonIn(body: ArrayBuffer): string {
+  try {
+    const { error, message } = JSON.parse(new TextDecoder().decode(body.slice(0, 4096)));
+    const [line] = String(error ?? message).split("\n", 1);
+    return `: ${line!.slice(0, 200)}`;
+  } catch {
+    return "";
+  }
 }
 
 /** The `RemoteError` that an error is or was caused by. */

@@ -39,6 +39,9 @@ function isStatement(hole: Value | Statement): hole is Statement {
   return typeof hole === "object" && hole !== null && "sql" in hole;
 }
 
+/** Matches every statement that may write. */
+export const WRITE = /\b(INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP)\b/i;
+
 /** The effect of a statement in a transaction. */
 export interface Written<Row> {
   /** How many rows it inserted, changed or deleted. */
@@ -64,8 +67,14 @@ export interface Result {
 export interface Driver extends Disk {
   /** Runs a statement and gives all of its rows. */
   run(statement: Statement): Promise<Result>;
-  /** Runs the statements as one transaction: all or none. */
-  transact(statements: readonly Statement[]): Promise<Result[]>;
+  /**
+   * Runs the statements as one transaction: all or none. One that is `repeatable` has the same effect
+   * twice as once, so it is tried again if its answer is lost.
+   */
+  transact(
+    statements: readonly Statement[],
+    options?: { repeatable: boolean },
+  ): Promise<Result[]>;
   /** True if the last sync failed: what is stored may not be on the disk. */
   readonly isDoubtful: boolean;
   /** Of a local database: moves what was written into one file. */

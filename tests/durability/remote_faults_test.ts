@@ -1,5 +1,6 @@
 /** P4 and P12 over a line to a remote database that breaks, and what the line costs. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { FastClock } from "../kit/clock.ts";
 import { partsOf, StreamReader, textOf } from "../kit/data_stream.ts";
 import { eventually } from "../e2e/client.ts";
 import { spawnParley } from "../kit/process.ts";
@@ -66,6 +67,8 @@ for (const durability of ["before", "after"]) {
     const more = gate();
     await using scripted = await startScripted({
       env: { ...db.env, PARLEY_DURABILITY: durability },
+      // Its lease ends soon.
+      clock: new FastClock(5),
       script: { steps: [{ text: "one " }, { wait: more }, { text: "two " }] },
     });
     const { server } = scripted;
@@ -95,6 +98,7 @@ Deno.test("a run that was stored although no answer said so is not ended twice, 
   const more = gate();
   await using scripted = await startScripted({
     env: db.env,
+    clock: new FastClock(5),
     script: { steps: [{ text: "one " }, { wait: more }, { text: "two" }] },
   });
   const lose = () => loseAnswers(db, "events", { always: true });

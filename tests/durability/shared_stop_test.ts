@@ -70,6 +70,18 @@ Deno.test("a chat that is deleted at B is gone at A, with its run and what waits
   assertEquals(pair.asked("Next"), 0);
 });
 
+Deno.test("who reads a run at B gets its last part although A deletes the chat at once", async () => {
+  await using pair = await startPair({ Hello: STALLED });
+  const reader = await stalled(pair);
+  const atB = new StreamReader(await pair.b.join());
+  await atB.until("one ");
+  assertEquals((await pair.a.ask("DELETE", "")).status, 204);
+  await assertStopped(pair, reader);
+  const parts = partsOf(await atB.rest());
+  assertEquals(textOf(parts), "one ");
+  assertEquals(parts.at(-1)?.code, "d");
+});
+
 /** Real time, but that what looks at another's run need not wait for it. */
 class HurriedClock implements Clock {
   #ahead = 0;

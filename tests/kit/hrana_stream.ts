@@ -47,6 +47,10 @@ interface HranaError {
   code: string;
 }
 
+/** The largest row, or value, that the server takes, and the largest answer that it gives, in bytes. */
+const MAX_ROW = 5_000_000;
+const MAX_RESPONSE = 10_000_000;
+
 /** Names of SQLite's primary result codes, as servers report them. */
 const CODES: Readonly<Record<number, string>> = {
   1: "SQLITE_ERROR",
@@ -55,6 +59,7 @@ const CODES: Readonly<Record<number, string>> = {
   8: "SQLITE_READONLY",
   11: "SQLITE_CORRUPT",
   13: "SQLITE_FULL",
+  18: "SQLITE_TOOBIG",
   19: "SQLITE_CONSTRAINT",
   20: "SQLITE_MISMATCH",
 };
@@ -67,8 +72,8 @@ export class HranaStream implements Disposable {
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path);
-    // A busy wait would block the very stream it waits for; a server need not check foreign keys.
-    this.#db.exec("PRAGMA busy_timeout=0; PRAGMA synchronous=OFF; PRAGMA foreign_keys=OFF");
+    // A busy wait would block the very stream it waits for.
+    this.#db.exec("PRAGMA busy_timeout=0; PRAGMA synchronous=OFF; PRAGMA foreign_keys=ON");
   }
 
   /** Executes one request; a SQLite error is a result too. */
@@ -156,6 +161,7 @@ export class HranaStream implements Disposable {
     const prepared = this.#db.prepare(this.#textOf(stmt));
     prepared.setReadBigInts(true);
     const args = (stmt.args ?? []).map(fromValue);
+    checkRow(args);
     const cols = prepared.columns().map(({ name, type }) => ({ name, decltype: type }));
     if (cols.length === 0) {
       const { changes, lastInsertRowid } = prepared.run(...args);
@@ -167,7 +173,9 @@ export class HranaStream implements Disposable {
       };
     }
     const before = this.#changes();
-    const rows = prepared.all(...args).map((row) => cols.map(({ name }) => toValue(row[name])));
+    const found = prepared.all(...args).map((row) => cols.map(({ name }) => row[name]));
+    checkResponse(found);
+    const rows = found.map((row) => row.map(toValue));
     return {
       cols,
       rows: stmt.want_rows === false ? [] : rows,
@@ -191,7 +199,28 @@ export class HranaStream implements Disposable {
   }
 }
 
+/** Refuses what makes a row too large: it is made of the arguments, one statement for each. */
+function checkRow(args: readonly SQLInputValue[]): void {
+  if (args.reduce<number>((sum, arg) => sum + sizeOf(arg), 0) <= MAX_ROW) return;
+  throw Object.assign(new Error("string or blob too big"), { errcode: 18 });
+}
+
+function checkResponse(rows: readonly unknown[][]): void {
+  const size = rows.flat().reduce<number>((sum, value) => sum + sizeOf(value), 0);
+  if (size > MAX_RESPONSE) throw new ResponseTooLarge("Response is too large");
+}
+
+class ResponseTooLarge extends Error {}
+
+function sizeOf(value: unknown): number {
+  if (value instanceof Uint8Array) return value.length;
+  return typeof value === "string" ? Buffer.byteLength(value) : 8;
+}
+
 function errorOf(error: unknown): HranaError {
+  if (error instanceof ResponseTooLarge) {
+    return { message: error.message, code: "RESPONSE_TOO_LARGE" };
+  }
   const { message, errcode = 1 } = error as { message: string; errcode?: number };
   return {
     message: `SQLite error: ${message}`,

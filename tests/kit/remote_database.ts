@@ -12,10 +12,19 @@ export interface DatabaseFaults {
   cut: "before" | "after" | undefined;
   /** Answers this status, and does nothing. */
   status: number | undefined;
+  /** The name of the only database: it is at `/dev/NAME`, and what is asked of another is a 404. */
+  namespace: string | undefined;
+  /** Refuses writes, or all statements, as a blocked database does. */
+  blocked: "writes" | "all" | undefined;
   /** Takes a request and never answers it. */
   silent: boolean;
   /** To which requests the faults but the latency apply; all, if absent. It is given the SQL. */
   only: ((sql: string) => boolean) | undefined;
+  /**
+   * Milliseconds for which a write keeps the lock, as under load or while a checkpoint runs: another
+   * write that comes meanwhile gets SQLITE_BUSY at once.
+   */
+  lockMs: number;
   /** Holds a request until what it gives has settled. */
   hold: ((sql: string) => PromiseLike<unknown> | undefined) | undefined;
 }
@@ -32,6 +41,10 @@ export interface RemoteDatabase extends AsyncDisposable {
   readonly requests: string[];
   /** The size of each answer so far, in bytes. */
   readonly answers: number[];
+  /** How many reads and how many writes were on their way at once, at most. */
+  readonly most: { reads: number; writes: number };
+  /** How many requests were answered SQLITE_BUSY. */
+  readonly busy: number;
   /** Rows, read beside all clients. */
   rows(sql: string, ...args: (string | number | null)[]): Record<string, unknown>[];
   /** Resolves at the first request from now on whose SQL has `text` in it. */
@@ -40,16 +53,27 @@ export interface RemoteDatabase extends AsyncDisposable {
   refuse(): Promise<void>;
   /** Listens again. */
   listen(): Promise<void>;
+  /** Restarts: for so many milliseconds every connection is refused. */
+  restart(ms: number): Promise<void>;
 }
 
 const NO_FAULTS: DatabaseFaults = {
   latencyMs: 0,
   cut: undefined,
   status: undefined,
+  namespace: undefined,
+  blocked: undefined,
   silent: false,
   only: undefined,
+  lockMs: 0,
   hold: undefined,
 };
+
+/** Where the requests go, with the name of the database. */
+const PATH = /^(?:\/dev\/(\w+))?\/v[23]\/pipeline$/;
+
+/** Matches the SQL of every request that writes. */
+const WRITE = /\b(INSERT|UPDATE|DELETE|CREATE|ALTER|DROP)\b/i;
 
 /** Starts one on a free port, with a file in a folder of its own. */
 export async function startRemoteDatabase(): Promise<RemoteDatabase> {
@@ -73,7 +97,10 @@ class Server implements RemoteDatabase {
   readonly faults = { ...NO_FAULTS };
   readonly requests: string[] = [];
   readonly answers: number[] = [];
+  readonly most = { reads: 0, writes: 0 };
+  busy = 0;
   url = "";
+  readonly #now = { reads: 0, writes: 0 };
   readonly #streams = new Map<string, HranaStream>();
   readonly #watchers = new Set<(sql: string) => void>();
   #server = this.#make();
@@ -125,6 +152,12 @@ class Server implements RemoteDatabase {
     await closed;
   }
 
+  async restart(ms: number): Promise<void> {
+    await this.refuse();
+    await systemClock.sleep(ms);
+    await this.listen();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#server.listening) await this.refuse();
     for (const stream of this.#streams.values()) stream[Symbol.dispose]();
@@ -146,8 +179,11 @@ class Server implements RemoteDatabase {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readText(request);
-    if (request.method !== "POST" || !/^\/v[23]\/pipeline$/.test(request.url ?? "")) {
-      return void reply(response, 404, { message: "not found" });
+    const path = PATH.exec(request.url ?? "");
+    if (request.method !== "POST" || !path) return void reply(response, 404);
+    if (path[1] !== this.faults.namespace) {
+      const error = `Namespace \`${path[1] ?? "default"}\` doesn't exist`;
+      return void reply(response, 404, { error });
     }
     if (request.headers.authorization !== `Bearer ${this.token}`) {
       return void reply(response, 401, { error: "Unauthorized: the token is not valid" });
@@ -157,7 +193,8 @@ class Server implements RemoteDatabase {
       requests: StreamRequest[];
     };
     const sql = requests.map(sqlOf).filter(Boolean).join(";\n");
-    const { latencyMs, cut, status, silent } = this.#faultsFor(sql);
+    using _ = this.#count(WRITE.test(sql) ? "writes" : "reads");
+    const { latencyMs, cut, status, silent, blocked } = this.#faultsFor(sql);
     this.requests.push(sql);
     for (const watcher of [...this.#watchers]) watcher(sql);
     await this.faults.hold?.(sql);
@@ -165,7 +202,10 @@ class Server implements RemoteDatabase {
     if (silent) return;
     if (cut === "before") return void request.socket.destroy();
     if (status !== undefined) return void reply(response, status, { message: `status ${status}` });
-    const result = this.#run(baton, requests);
+    const isBlocked = blocked === "all" || (blocked === "writes" && WRITE.test(sql));
+    const result = isBlocked ? blockedResult(requests) : this.#run(baton, requests);
+    if (JSON.stringify(result).includes('"SQLITE_BUSY"')) this.busy++;
+    else if (this.faults.lockMs > 0 && WRITE.test(sql)) await this.#keepLock(this.faults.lockMs);
     if (cut === "after") return void request.socket.destroy();
     this.answers.push(reply(response, 200, result));
   }
@@ -173,6 +213,18 @@ class Server implements RemoteDatabase {
   #faultsFor(sql: string): DatabaseFaults {
     const { only, latencyMs } = this.faults;
     return only && !only(sql) ? { ...NO_FAULTS, latencyMs } : this.faults;
+  }
+
+  /** Counts a request until it is answered. */
+  #count(kind: "reads" | "writes"): Disposable {
+    this.most[kind] = Math.max(this.most[kind], ++this.#now[kind]);
+    return { [Symbol.dispose]: () => void this.#now[kind]-- };
+  }
+
+  async #keepLock(ms: number): Promise<void> {
+    using lock = this.#open();
+    lock.handle({ type: "sequence", sql: "BEGIN IMMEDIATE" });
+    await systemClock.sleep(ms);
   }
 
   /** Does the requests of one pipeline, with nothing between them. */
@@ -189,6 +241,12 @@ class Server implements RemoteDatabase {
   }
 }
 
+/** The answer of a database that is blocked. */
+function blockedResult(requests: StreamRequest[]): unknown {
+  const error = { message: "Operation was blocked: the bill is not paid", code: "BLOCKED" };
+  return { baton: null, base_url: null, results: requests.map(() => ({ type: "error", error })) };
+}
+
 function sqlOf(request: StreamRequest): string {
   switch (request.type) {
     case "execute":
@@ -201,8 +259,8 @@ function sqlOf(request: StreamRequest): string {
 }
 
 /** Answers, and gives the size of the answer in bytes. */
-function reply(response: ServerResponse, status: number, value: unknown): number {
-  const body = new TextEncoder().encode(JSON.stringify(value));
+function reply(response: ServerResponse, status: number, value?: unknown): number {
+  const body = new TextEncoder().encode(value === undefined ? "" : JSON.stringify(value));
   response.writeHead(status, { "content-type": "application/json" });
   response.end(body);
   return body.length;

@@ -14,7 +14,7 @@ import { within } from "./many_kit.ts";
 const EVERY = countOf("PARLEY_FAULTS_EVERY", 8);
 
 /** Whatever a process does now and then while it makes a run. */
-const METHODS = ["leases.renew", "leases.stopRequests", "leases.abandoned", "queue.waiting"];
+const METHODS = ["leases.renew", "leases.stopRequests", "leases.isAnyLeft"];
 
 const FAULTS: Fault[] = METHODS.flatMap((method) =>
   // Of the other calls, the second is like the first.

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { systemClock } from "../../src/domain/clock.ts";
 import type { EventStore, RunStore } from "../../src/domain/ports.ts";
+import type { Ownership } from "../../src/runs/ownership.ts";
 import { RunLog } from "../../src/runs/run_log.ts";
 import { RunStream } from "../../src/runs/run_stream.ts";
 import { dataStream } from "../../src/wire/data_stream.ts";
@@ -159,6 +160,7 @@ Deno.test("what goes wrong behind a write tells nobody's events twice", async ()
     disk,
     runs: { find: () => Promise.resolve(undefined) } as unknown as RunStore,
     clock: systemClock,
+    ownership: { left: () => 0 } as unknown as Ownership,
     durability: "before",
   });
   const [a, b] = streams.map((stream) => log.open(stream));

@@ -46,7 +46,7 @@ Deno.test("a lease keeps a run until it ends", async () => {
     new LeaseOwnership({ ...stores, clock, owner })
   ) as [LeaseOwnership, LeaseOwnership];
   await chatStore(db).create(chatOf(), { titled: false });
-  assertEquals(await stores.runs.begin(beginningOf("", mine.lease())), "begun");
+  assertEquals(await stores.runs.begin(beginningOf("", mine.lease("r"))), "begun");
 
   const ofOthers = async () => (await theirs.abandoned({ after: "" })).map(({ run }) => run.id);
   assertEquals(await ofOthers(), []);
@@ -55,10 +55,10 @@ Deno.test("a lease keeps a run until it ends", async () => {
   const own = ownRuns(["r"]);
   mine.keep(own, noSweep);
   for (let n = 0; n < 10; n++) {
-    await clock.sleeping(5_000);
-    clock.advance(5_000);
+    await clock.sleeping(3_000);
+    clock.advance(3_000);
   }
-  await clock.sleeping(5_000);
+  await clock.sleeping(3_000);
   assertEquals(await ofOthers(), []);
 
   // Another process was asked to stop it.
@@ -69,18 +69,18 @@ Deno.test("a lease keeps a run until it ends", async () => {
   clock.advance(1_000);
   await clock.sleeping(1_000);
   assertEquals(own.told.stopped, ["r"]);
-  clock.advance(4_000);
-  await clock.sleeping(5_000);
+  clock.advance(2_000);
+  await clock.sleeping(3_000);
 
   // A process that stood still for too long.
-  clock.advance(4_999);
+  clock.advance(2_999);
   const late = clock.now() + 15_000;
   const theirLease = { owner: "them", until: late + 15_000 };
   assertEquals((await stores.leases.abandoned("them", late, { after: "" })).length, 1);
   assertEquals(await stores.leases.takeOver(["r"], theirLease, late), ["r"]);
-  assertEquals(await stores.leases.takeOver(["r"], mine.lease(), late), []);
+  assertEquals(await stores.leases.takeOver(["r"], mine.lease("r"), late), []);
   clock.advance(1);
-  await clock.sleeping(5_000);
+  await clock.sleeping(3_000);
   assertEquals(own.told.lost, ["r"]);
   mine.close();
 });
@@ -100,15 +100,15 @@ Deno.test("a renewal that is stuck on the line is tried again before the lease e
   const ownership = new LeaseOwnership({ ...stores, leases, clock, owner: "me" });
   const startedAt = clock.now();
   ownership.keep(ownRuns(["r"]), noSweep);
-  await clock.sleeping(5_000);
-  clock.advance(5_000);
-  // It waits no longer than this.
   await clock.sleeping(3_000);
   clock.advance(3_000);
+  // It waits no longer than this.
+  await clock.sleeping(2_500);
+  clock.advance(2_500);
   await clock.sleeping(500);
   clock.advance(500);
-  await clock.sleeping(5_000);
-  assertEquals(renewedAt.map((time) => time - startedAt), [5_000, 8_500]);
+  await clock.sleeping(3_000);
+  assertEquals(renewedAt.map((time) => time - startedAt), [3_000, 6_000]);
   ownership.close();
 });
 

@@ -312,19 +312,19 @@ for (const [kind, open] of Object.entries(DATABASES)) {
   test("what waits in a chat is bounded in bytes, and so is what was refused", async (stores) => {
     const { queue } = stores;
     await begin(stores, "a");
-    const limits = upTo(10, 10, 10_000_000);
+    const limits = upTo(10, 10, 9_650_000);
     const long = (id: string, length: number) =>
       queuedOf("a", id, [{ type: "text", text: `${id}${"ä".repeat(length / 2)}` }]);
     const add = (send: QueuedSend) => queue.add(send, undefined, limits);
     const waiting = async () =>
       (await queue.list("o", "ca")).map(({ run, failure }) => failure ? `no ${run.id}` : run.id);
-    assertEquals(await add(long("q1", 12_000_000)), "added");
-    assertEquals(await add(long("q2", 2)), "full");
+    assertEquals(await add(long("q1", 4_900_000)), "added");
+    assertEquals(await add(long("q2", 4_900_000)), "full");
     const failure = { class: "internal", message: "No.", retryable: false } as const;
     assertEquals(await queue.refuse(long("q1", 2).run, failure), true);
-    assertEquals(await add(long("q3", 5_000_000)), "added");
-    assertEquals(await add(long("q4", 5_000_000)), "full");
-    assertEquals(await add(long("q5", 4_900_000)), "added");
+    assertEquals(await add(long("q3", 4_850_000)), "added");
+    assertEquals(await add(long("q4", 4_850_000)), "full");
+    assertEquals(await add(long("q5", 4_750_000)), "added");
     assertEquals(await waiting(), ["no q1", "q3", "q5"]);
     await queue.refuse(long("q3", 2).run, failure);
     assertEquals(await waiting(), ["no q3", "q5"]);

@@ -18,7 +18,7 @@ import {
   query,
 } from "../describe.ts";
 import { notFound } from "../failure.ts";
-import { tooManyFiles } from "../files.ts";
+import { notAdded } from "../files.ts";
 import { mediaTypeOf } from "../media_type.ts";
 import { enterStream, paceOf } from "../pace.ts";
 import { pacedBody, sourceOf } from "../paced_body.ts";
@@ -120,7 +120,7 @@ export function files(app: App, parts: HttpParts): void {
     const { filesPerChat: perChat, filesPerUser: perUser } = limits;
     const added = await files.add(file, bytes, { perChat, perUser })
       .finally(() => release(bytes));
-    if (added !== "added") throw tooManyFiles(added, parts);
+    if (added !== "added") throw notAdded(added, parts);
     return c.json(fileJson(file), 201, { location: filePath(file) });
   });
 
