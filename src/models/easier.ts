@@ -1,11 +1,15 @@
 import type { LanguageModelV4Prompt } from "@ai-sdk/provider";
+import type { RunError } from "../domain/errors.ts";
+import { Trouble } from "../net/trouble.ts";
 import type { Step } from "./step.ts";
 
 /**
  * What to ask for instead of a step that a provider refuses: the same without what its model may not be
  * able to do. Undefined if there is nothing of that kind.
  */
-export function easierStep(step: Step): Step | undefined {
+export function easierStep(step: Step, { failure, cause }: RunError): Step | undefined {
+  // A redirect, say, is no refusal of what was asked.
+  if (failure.class !== "provider_refused" || cause instanceof Trouble) return undefined;
   // A model that cannot reason just answers.
   if (step.thinking) return { ...step, thinking: false };
   // What the model cannot read, or is too long, fails its own message, and not all that follow.

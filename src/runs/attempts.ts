@@ -91,7 +91,7 @@ export class Attempts {
       } catch (error) {
         if (signal.aborted || !(error instanceof RunError)) throw error;
         this.#counted = error.usage;
-        const next = this.#next(error.failure, retry, step);
+        const next = this.#next(error, retry, step);
         if (!next) throw error;
         await this.#close(this.end("failed", error.failure), signal);
         if (error.usage) this.#spent = addUsage(this.#spent, error.usage);
@@ -151,13 +151,14 @@ export class Attempts {
 
   /** What to try after a failure; undefined if nothing is left to try. */
   #next(
-    failure: RunFailure,
+    error: RunError,
     retry: number,
     step: Step,
   ): { waitMs: number; model: CatalogModel; step?: Step } | undefined {
     if (this.#firstTokenMs !== null) return undefined;
     const { model } = this;
-    const easier = failure.class === "provider_refused" && easierStep(step);
+    const { failure } = error;
+    const easier = easierStep(step, error);
     if (easier) return { waitMs: 0, model, step: easier };
     const waitMs = failure.retryAfterMs ?? FIRST_WAIT * 2 ** retry;
     if (failure.retryable && retry < this.#parts.retries && waitMs <= MAX_WAIT) {

@@ -8,7 +8,7 @@ import { testDatabase } from "../kit/database.ts";
 
 /** A step that reads a table, or an index, from its begin to its end: all but parts of a query's own. */
 const TABLE_SCAN =
-  /^SCAN (?!\(subquery|CONSTANT ROW|\w+ VIRTUAL TABLE|(back|branch|page|spans|waiting)\b)/;
+  /^SCAN (?!\(subquery|CONSTANT ROW|\w+ VIRTUAL TABLE|(back|branch|page|sent|spans|waiting)\b)/;
 
 /** Keeps the texts of all statements until it is disposed of. */
 class Statements implements Disposable {
