@@ -24,10 +24,15 @@ const NONE: ReadonlySet<string> = new Set();
 export function eventStore(db: Database, owner: string, buckets: Buckets): EventStore {
   return {
     async append(groups, endings) {
+      const bucket = await buckets.current();
       let isWhole = true;
+      let rows = 0;
       for (const part of partsOf(groups, endings)) {
-        if (!await appendPart(db, part, owner, buckets)) isWhole = false;
+        if (!await appendPart(db, part, owner, bucket)) isWhole = false;
+        rows += part.rows.length;
       }
+      // Not before: a group that is tried again has to meet its rows in their bucket.
+      buckets.add(rows);
       if (isWhole) return NONE;
       const ids = [...groups.map(({ runId }) => runId), ...endings.map(({ run }) => run.id)];
       const lost = await db.all(selectLost(ids, owner));
@@ -56,15 +61,12 @@ async function appendPart(
   db: Database,
   { rows, endings }: Written,
   owner: string,
-  buckets: Buckets,
+  bucket: number,
 ): Promise<boolean> {
-  const bucket = await buckets.current();
   const log = appendRows(rows, bucket, owner);
   const ends = endings.map((ending) => endStatements(ending, bucket, owner));
   if (log.length + ends.length === 0) return true;
   const results = await db.write([...log, ...ends.flat()], { repeatable: true });
-  // Not before: a group that is tried again has to meet its rows in their bucket.
-  buckets.add(rows.length);
   const stored = results.slice(0, log.length).reduce(
     (sum, { rowsAffected }) => sum + rowsAffected,
     0,

@@ -156,6 +156,29 @@ Deno.test("a group that fills its bucket is stored once, though its answer is lo
   assertEquals(await process.read("a"), upTo(1024));
 });
 
+for (const lost of [1, 2, 3]) {
+  Deno.test(`groups that are written in parts are stored once, though answer ${lost} is lost`, async () => {
+    await using db = await testDatabase();
+    const process = new Process(db);
+    await process.begin("a");
+    const text = "x".repeat(2_000);
+    const events = upTo(700).map((): RunEvent => ({ type: "text-delta", id: "t", text }));
+    const groups = events.map((event, at) => ({ runId: "ra", first: at + 1, events: [event] }));
+    const { write } = db;
+    let calls = 0;
+    db.write = async (statements, options) => {
+      const written = await write.call(db, statements, options);
+      if (++calls === lost) throw new Error("lost");
+      return written as never;
+    };
+    await assertRejects(() => process.append(...groups), Error, "lost");
+    db.write = write;
+    await process.append(...groups);
+    assertEquals((await countRows(db))!.n, 700);
+    assertEquals(await process.read("a"), upTo(700));
+  });
+}
+
 Deno.test("expiry and a chat's end remove a log from every bucket, and nobody else's", async () => {
   await using db = await testDatabase();
   const me = new Process(db);
