@@ -1,18 +1,7 @@
 import type { Clock, IdGenerator } from "../domain/clock.ts";
 import type { InterruptPolicy, LogDurability } from "../domain/policies.ts";
 import type { PlaceLimits } from "../domain/places.ts";
-import type {
-  AttemptStore,
-  ChatStore,
-  Disk,
-  EventStore,
-  FileStore,
-  LeaseStore,
-  QueueLimits,
-  QueueStore,
-  RunStore,
-  SendKeyStore,
-} from "../domain/ports.ts";
+import type { QueueLimits, Stores } from "../domain/ports.ts";
 import type { ModelCall } from "../models/call.ts";
 import type { ModelCatalog } from "../models/catalog.ts";
 import type { Logger } from "../observe/log.ts";
@@ -22,16 +11,7 @@ import type { ChatFeed } from "./feed.ts";
 import type { Ownership } from "./ownership.ts";
 
 /** All that runs are built from. Each part of them names what it takes. */
-export interface Parts {
-  attempts: AttemptStore;
-  chats: ChatStore;
-  disk: Disk;
-  events: EventStore;
-  files: FileStore;
-  keys: SendKeyStore;
-  leases: LeaseStore;
-  queue: QueueStore;
-  runs: RunStore;
+export interface Parts extends Omit<Stores, "messages"> {
   ownership: Ownership;
   conversation: Conversation;
   catalog: ModelCatalog;
