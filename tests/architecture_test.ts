@@ -13,11 +13,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   store: ["domain"],
   models: ["domain", "net", "observe"],
   auth: ["domain", "net"],
+  tools: ["domain", "models", "net", "observe"],
   runs: ["domain", "models", "observe"],
   http: ["domain", "config", "models", "observe", "runs", "wire", "version.ts"],
   cli: ["domain", "config", "observe", "store", "app.ts", "version.ts"],
   build: ["http"],
-  "app.ts": ["domain", "config", "store", "auth", "http", "models", "observe", "runs"],
+  "app.ts": ["domain", "config", "store", "auth", "http", "models", "observe", "runs", "tools"],
   "version.ts": [],
 };
 
@@ -32,6 +33,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@ai-sdk/openai-compatible": ["models"],
   "@ai-sdk/anthropic": ["models"],
   "@ai-sdk/google": ["models"],
+  "@modelcontextprotocol/client": ["tools"],
 };
 
 Deno.test("imports go one way", async () => {
