@@ -13,13 +13,15 @@ import { sendKeyStore } from "./store/send_keys.ts";
 import { openStorage, type Storage } from "./store/storage.ts";
 import { TimeLimit } from "./store/time_limit.ts";
 import { type TokenStore, tokenStore } from "./store/tokens.ts";
+import { toolCallStore } from "./store/tool_calls.ts";
 import { type Config, isLoopback, secretsOf } from "./config/config.ts";
 import { warnOfUnknown } from "./config/models.ts";
 import { coderAuthenticator } from "./auth/coder.ts";
 import { firstOf, staticAuthenticator } from "./auth/authenticators.ts";
 import { type Clock, type IdGenerator, randomIds, systemClock } from "./domain/clock.ts";
 import { Places } from "./domain/places.ts";
-import type { StorageHealth, Stores } from "./domain/ports.ts";
+import type { StorageHealth, Stores, Toolbox } from "./domain/ports.ts";
+import { policiesOf } from "./domain/tool_policy.ts";
 import type { Authenticator } from "./domain/principal.ts";
 import { Turns } from "./domain/turns.ts";
 import type { App } from "./http/context.ts";
@@ -32,7 +34,6 @@ import { modelCatalog } from "./models/catalog.ts";
 import { ProviderHealth } from "./models/health.ts";
 import { createLogger, type Logger } from "./observe/log.ts";
 import { createMask } from "./observe/mask.ts";
-import type { AfterStep } from "./runs/after_step.ts";
 import { Conversation, LOCAL_PAGE, REMOTE_PAGE } from "./runs/conversation.ts";
 import { ChatFeed } from "./runs/feed.ts";
 import { LeaseOwnership } from "./runs/leases.ts";
@@ -40,6 +41,8 @@ import { LockOwnership } from "./runs/ownership.ts";
 import type { Parts } from "./runs/parts.ts";
 import { Runs } from "./runs/runs.ts";
 import { keepTidy } from "./runs/upkeep.ts";
+import { demoTools } from "./tools/demo.ts";
+import { ServerToolbox } from "./tools/toolbox.ts";
 
 /** What a test may replace. */
 export interface Overrides {
@@ -52,8 +55,8 @@ export interface Overrides {
   demoPaceMs?: number;
   /** Wraps the stores. */
   stores?: (stores: Stores) => Stores;
-  /** What a run does after a step; nothing by default. */
-  afterStep?: AfterStep;
+  /** In place of the configured tools. */
+  toolbox?: Toolbox;
   /** Wraps the requests to models. */
   call?: (call: ModelCall) => ModelCall;
 }
@@ -152,13 +155,22 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
     isShared ? REMOTE_PAGE : LOCAL_PAGE,
     limits.promptBytes,
   );
+  const servers = toolServers(config);
+  const toolbox = overrides.toolbox ?? servers;
   const parts: Parts = {
     ...stores,
     ownership,
     conversation,
     catalog,
     call,
-    afterStep: overrides.afterStep,
+    toolbox,
+    toolSteps: config.tools.steps,
+    approvalMs: config.tools.approvalMs,
+    fileLimits: {
+      perChat: limits.filesPerChat,
+      perUser: limits.filesPerUser,
+      bytes: limits.fileBytes,
+    },
     feed,
     clock,
     ids,
@@ -186,6 +198,8 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
     ...stores,
     runs,
     conversation,
+    toolbox,
+    unattended: config.unattended,
     feed,
     prices: config.prices,
     busy: config.busy,
@@ -217,6 +231,7 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
     drained ??= (async () => {
       upkeep.close();
       await runs.close(graceMs);
+      await servers.close();
       closing.abort();
     })();
   let closed: Promise<void> | undefined;
@@ -253,7 +268,14 @@ async function storesOf(
     messages: messageStore(db),
     queue: queueStore(db),
     runs: runStore(db, buckets),
+    toolCalls: toolCallStore(db, owner),
   };
+}
+
+/** The tools of the built-in model are only for it: a real model has better ones. */
+function toolServers({ providers, tools }: Config): ServerToolbox {
+  const isDemo = providers.every(({ type }) => type === "demo");
+  return new ServerToolbox(isDemo ? [demoTools()] : [], policiesOf(tools.policies));
 }
 
 function authenticators(config: Config, tokens: TokenStore, clock: Clock): Authenticator {

@@ -74,6 +74,12 @@ export function effective(read: ReadConfig) {
     fallbacks: ownKeys(settings.fallbacks),
     /** By model id. */
     prices: ownKeys(settings.prices),
+    unattended: settings.unattended,
+    tools: {
+      policies: settings["tools.policies"] ?? [],
+      steps: settings["tools.steps"],
+      approvalMs: 3_600_000 * settings["tools.approval_hours"],
+    },
     corsOrigins: settings.cors_origins ?? [],
     allowedHosts: settings.allowed_hosts ?? [],
     logFormat: settings.log_format,

@@ -1,5 +1,6 @@
 /** Every setting Parley takes: one table for the parser, the help and the README. */
 import { z } from "zod";
+import { UNATTENDED } from "../domain/approval.ts";
 import {
   BUSY_POLICIES,
   INTERRUPT_POLICIES,
@@ -17,6 +18,7 @@ import {
   prices,
   secret,
   text,
+  toolPolicies,
   users,
 } from "./values.ts";
 
@@ -149,6 +151,25 @@ const TABLE = {
     expected: '{"MODEL": {"input": 2.5, "output": 10, "cached": 1.25}}, each per million tokens',
     description: "Model prices, for the cost in usage reports, in a currency of your choice.",
   },
+  "tools.policies": {
+    schema: toolPolicies,
+    expected: "MATCH=ACTION, separated by commas, such as github__*=allow,workspace__write=deny",
+    description: "Which calls of tools are allowed, denied or asked for; the last match wins. " +
+      "By default, what only reads is allowed, and a person is asked for the rest.",
+  },
+  "tools.steps": limit(
+    32,
+    1,
+    1_000,
+    "The most requests to the model in one run, if it calls tools.",
+  ),
+  "tools.approval_hours": limit(168, 1, 8_760, "How long a call waits for an approval."),
+  unattended: choice(
+    UNATTENDED,
+    "ask",
+    "What becomes of a call that needs an approval: `deny` if nobody watches. A request can " +
+      "override it.",
+  ),
   cors_origins: {
     schema: origins,
     expected: "origins such as https://app.example.com, separated by commas",
@@ -224,7 +245,7 @@ const TABLE = {
 export const SETTINGS: readonly Setting[] = Object.entries<Entry>(TABLE).map(
   ([key, { flag, ...entry }]) => ({
     key,
-    env: `PARLEY_${key.replace("limits.", "limit_").toUpperCase()}`,
+    env: `PARLEY_${key.replace(/^(limit|tool)s\./, "$1_").toUpperCase()}`,
     ...(flag && { flag: key.replaceAll("_", "-") }),
     ...entry,
   }),

@@ -1,6 +1,8 @@
 /** The forms that values of settings take, as text of the environment and as JSON of the file. */
 import { z } from "zod";
+import { TOOL_ACTIONS } from "../domain/approval.ts";
 import { isName } from "../domain/token.ts";
+import { parseMatch } from "../domain/tool_policy.ts";
 
 /** A text that is not blank. */
 export const text = z.string().regex(/\S/);
@@ -122,4 +124,21 @@ function jsonText(value: string, context: z.RefinementCtx): unknown {
   } catch {
     return malformed(context);
   }
+}
+
+/** Policies of tools: `MATCH=ACTION` separated by commas, or a list of `{match, action}`. */
+export const toolPolicies = z.string().transform((value) => splitPolicies(value))
+  .or(z.array(z.unknown()))
+  .pipe(z.array(z.strictObject({
+    match: z.string().max(1_000).refine((match) => parseMatch(match) !== undefined),
+    action: z.enum(TOOL_ACTIONS),
+  })));
+
+/** A comma inside parentheses belongs to the arguments of a match. */
+function splitPolicies(value: string): unknown[] {
+  const written = value.match(/(?:\\[^]|\((?:\\[^]|[^\\)])*\)|[^,])+/g) ?? [];
+  return written.map((item) => item.trim()).filter(Boolean).map((item) => {
+    const at = item.lastIndexOf("=");
+    return { match: item.slice(0, Math.max(0, at)).trim(), action: item.slice(at + 1).trim() };
+  });
 }

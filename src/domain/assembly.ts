@@ -1,5 +1,6 @@
 import type { ProviderMetadata, RunEvent, ToolInputEvent } from "./event.ts";
 import {
+  isToolPart,
   type Part,
   type ReasoningPart,
   type TextPart,
@@ -95,6 +96,15 @@ export class Assembly {
       case "tool-output-error":
         this.#setTool(event.toolCallId, { state: "output-error", errorText: event.errorText });
         break;
+      case "tool-approval-request":
+        this.#setTool(event.toolCallId, {
+          state: "approval-requested",
+          approval: { id: event.approvalId },
+        });
+        break;
+      case "tool-output-denied":
+        this.#deny(event);
+        break;
     }
   }
 
@@ -132,9 +142,22 @@ export class Assembly {
     this.#tools.set(toolCallId, { part, inputText: "" });
   }
 
+  #deny({ toolCallId, reason }: Extract<RunEvent, { type: "tool-output-denied" }>): void {
+    const id = this.#toolWith(toolCallId)?.approval?.id ?? "";
+    const approval = { id, approved: false, ...(reason !== undefined && { reason }) };
+    this.#setTool(toolCallId, { state: "output-denied", approval });
+  }
+
   #setTool(toolCallId: string, changes: Partial<ToolPart>): void {
-    const tool = this.#tools.get(toolCallId);
-    if (tool) Object.assign(tool.part, changes);
+    Object.assign(this.#toolWith(toolCallId) ?? {}, changes);
+  }
+
+  /** The newest call with that id: the answer that a run continues may have it. */
+  #toolWith(toolCallId: string): ToolPart | undefined {
+    return this.#tools.get(toolCallId)?.part ??
+      this.#parts.findLast((part): part is ToolPart =>
+        isToolPart(part) && part.toolCallId === toolCallId
+      );
   }
 }
 

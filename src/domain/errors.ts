@@ -6,6 +6,7 @@ export type ErrorCode =
   | "bad_request"
   | "not_found"
   | "conflict"
+  | "gone"
   | "too_large"
   | "unprocessable"
   | "too_many_requests"
@@ -80,6 +81,7 @@ export type FailureClass =
   | "provider_oversized"
   | "invalid_output"
   | "prompt_too_large"
+  | "tool_limit"
   | "deadline"
   | "storage"
   | "internal";

@@ -15,6 +15,8 @@ interface ToolEvent {
   providerExecuted?: true;
   /** Set if the request declared the tool: its client runs it, and knows it by its type. */
   declared?: true;
+  /** Set if this server runs the tool. */
+  server?: true;
 }
 
 /** A tool call that begins, or whose whole input is known. */
@@ -51,6 +53,10 @@ export type RunEvent =
   | { type: "tool-input-error"; input: string; errorText: string } & ToolInputEvent
   | { type: "tool-output"; output: Json } & ToolEvent
   | { type: "tool-output-error"; errorText: string } & ToolEvent
+  /** What there is to show of a call that runs, in place of the last. It is not part of the message. */
+  | { type: "tool-progress"; output: Json } & ToolEvent
+  | { type: "tool-approval-request"; approvalId: string } & ToolEvent
+  | { type: "tool-output-denied"; reason?: string } & ToolEvent
   | {
     type: "source-url";
     sourceId: string;

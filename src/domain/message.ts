@@ -51,7 +51,7 @@ export interface ToolPart {
   approval?: { id: string; approved?: boolean; reason?: string };
 }
 
-/** The progress of a tool call. Parley's own tools need no approval; a client's may. */
+/** The progress of a tool call. */
 type ToolState =
   | "input-streaming"
   | "input-available"

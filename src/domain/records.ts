@@ -1,4 +1,5 @@
 /** The stored form of messages, runs and queues. */
+import type { ApprovalAnswer, JournaledCall, Unattended } from "./approval.ts";
 import type { Attempt, AttemptEnd } from "./attempt.ts";
 import type { RunFailure } from "./errors.ts";
 import type { RunEvent } from "./event.ts";
@@ -106,6 +107,8 @@ export interface RunBeginning {
   queued: boolean;
   /** The files in the prompt; the chat gets those that it does not have yet. */
   fileIds: string[];
+  /** Set if it goes on after approvals: those that are answered with it, and the ids of all. */
+  approvals?: { answers: ApprovalAnswer[]; ids: string[] };
 }
 
 /** Consecutive events of one run, with the number of the first. */
@@ -128,6 +131,11 @@ export interface RunEnding {
    * then those of the whole run, including those of closed attempts.
    */
   attempt: { id?: string; end: AttemptEnd } | null;
+  /**
+   * Set if tools of this server were called: what becomes of calls that may have run and of those that
+   * had a yes, and the calls that wait for one.
+   */
+  calls?: { begun: "done" | "unknown"; asked: readonly JournaledCall[] } | undefined;
 }
 
 /** A message that waits for the chat's live run to end, or could not be begun. */
@@ -144,4 +152,5 @@ export interface QueuedRequest {
   thinking: boolean;
   tools: ToolDefinition[];
   output: OutputFormat | null;
+  unattended: Unattended;
 }

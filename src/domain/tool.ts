@@ -22,6 +22,13 @@ export interface ServerTool extends ToolDefinition, ToolEffects {
   server: string;
 }
 
+/** How a tool server is: `idle` until it is first needed. */
+export interface ServerStatus {
+  status: "idle" | "starting" | "ready" | "failed";
+  /** Why it failed, for people: without a secret. */
+  error?: string;
+}
+
 /** A call of a tool that this server runs. */
 export interface ToolCall {
   /** Unique among the calls of all chats. */

@@ -1,5 +1,6 @@
 import type { Context, Hono } from "hono";
 import type { Clock, IdGenerator } from "../domain/clock.ts";
+import type { Unattended } from "../domain/approval.ts";
 import type { BusyPolicy, RefusedUrls } from "../domain/policies.ts";
 import type { Places } from "../domain/places.ts";
 import type {
@@ -8,6 +9,8 @@ import type {
   FileStore,
   MessageStore,
   StorageHealth,
+  Toolbox,
+  ToolCallStore,
 } from "../domain/ports.ts";
 import type { Turns } from "../domain/turns.ts";
 import type { Authenticator, Principal } from "../domain/principal.ts";
@@ -29,6 +32,10 @@ export interface HttpParts {
   files: FileStore;
   runs: Runs;
   attempts: AttemptStore;
+  toolbox: Toolbox;
+  toolCalls: ToolCallStore;
+  /** What becomes of calls that need a yes in a send that does not say. */
+  unattended: Unattended;
   feed: ChatFeed;
   prices: Readonly<Record<string, Price>>;
   /** URLs of files that a message may not have. */

@@ -5,6 +5,7 @@ import { secureHeaders } from "hono/secure-headers";
 import { AppError } from "../domain/errors.ts";
 import { authenticate, authorityOf, TOKEN_HEADER } from "./auth.ts";
 import type { App, Env, HttpParts } from "./context.ts";
+import { approvals } from "./endpoints/approvals.ts";
 import { chat } from "./endpoints/chat.ts";
 import { chats } from "./endpoints/chats.ts";
 import { createMessage } from "./endpoints/create_message.ts";
@@ -15,6 +16,7 @@ import { listMessages } from "./endpoints/list_messages.ts";
 import { resumeStream } from "./endpoints/resume_stream.ts";
 import { root } from "./endpoints/root.ts";
 import { runs } from "./endpoints/runs.ts";
+import { tools } from "./endpoints/tools.ts";
 import { usage } from "./endpoints/usage.ts";
 import { watchChats } from "./endpoints/watch_chats.ts";
 import { failureOf, HttpError, notFound } from "./failure.ts";
@@ -30,6 +32,8 @@ const ENDPOINTS: readonly ((app: App, parts: HttpParts) => void)[] = [
   files,
   resumeStream,
   runs,
+  tools,
+  approvals,
   usage,
   deployment,
   documents,

@@ -24,18 +24,34 @@ export class AnswerBounds {
    * @throws {Trouble} `oversized` if it is too much, or nested too deep.
    */
   take(event: RunEvent, parts = 0): void {
-    if ("text" in event) this.#size += bytesOf(event.text) + DELTA;
-    else {
-      if (deepField(event, MAX_DEPTH + 1) !== undefined) {
-        throw new Trouble("oversized", `sent JSON nested deeper than ${MAX_DEPTH}`);
-      }
-      if (parts >= MAX_PARTS) {
-        throw new Trouble("oversized", `sent an answer of more than ${MAX_PARTS} parts`);
-      }
-      this.#size += sizeOf(event);
-    }
+    const added = this.#sizeOf(event, parts);
+    this.#size += added;
     if (this.#size <= this.max) return;
     throw new Trouble("oversized", `sent an answer of more than ${this.max} bytes`);
+  }
+
+  /** Counts an event that is left out, if false, because it is too much. */
+  takeIfFits(event: RunEvent, parts: number): boolean {
+    try {
+      const added = this.#sizeOf(event, parts);
+      if (this.#size + added > this.max) return false;
+      this.#size += added;
+      return true;
+    } catch (error) {
+      if (error instanceof Trouble) return false;
+      throw error;
+    }
+  }
+
+  #sizeOf(event: RunEvent, parts: number): number {
+    if ("text" in event) return bytesOf(event.text) + DELTA;
+    if (deepField(event, MAX_DEPTH + 1) !== undefined) {
+      throw new Trouble("oversized", `sent JSON nested deeper than ${MAX_DEPTH}`);
+    }
+    if (parts >= MAX_PARTS) {
+      throw new Trouble("oversized", `sent an answer of more than ${MAX_PARTS} parts`);
+    }
+    return sizeOf(event);
   }
 }
 

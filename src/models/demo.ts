@@ -16,8 +16,9 @@ export function demoModel(clock: Clock, paceMs: number): LanguageModelV4 {
     doGenerate() {
       throw new Error("the demo model only streams");
     },
-    doStream({ prompt, abortSignal, reasoning }) {
-      const parts = demoScript(prompt, reasoning !== undefined && reasoning !== "none");
+    doStream({ prompt, tools = [], abortSignal, reasoning }) {
+      const isThinking = reasoning !== undefined && reasoning !== "none";
+      const parts = demoScript(prompt, isThinking, new Set(tools.map(({ name }) => name)));
       return Promise.resolve({ stream: paced(parts, clock, paceMs, abortSignal) });
     },
   };

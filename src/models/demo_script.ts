@@ -1,29 +1,43 @@
 import type { LanguageModelV4Prompt, LanguageModelV4StreamPart } from "@ai-sdk/provider";
 import { estimateTokens } from "../domain/usage.ts";
 
+/** The tools of the demo: the second needs an approval. */
+const COUNT_WORDS = "demo__count_words";
+const SEND_POSTCARD = "demo__send_postcard";
+
 /**
  * The demo model's answer as the parts of one step. Words in the question add other kinds of part:
- * "reasoning" (or `thinking`), "tool", "source", "file"; "everything" adds them all.
+ * "reasoning" (or `thinking`), "tool", "approval", "source", "file"; "everything" adds all but the
+ * approval. A call of a tool that is offered ends the step: with its result, the answer goes on.
  */
 export function demoScript(
   prompt: LanguageModelV4Prompt,
   thinking: boolean,
+  offered: ReadonlySet<string>,
 ): LanguageModelV4StreamPart[] {
   const users = prompt.filter(({ role }) => role === "user");
   const asked = textOf(users.at(-1));
   const wants = (word: string) => new RegExp(`\\b(${word}s?|everything)\\b`, "i").test(asked);
+  const isAnswered = prompt.at(-1)?.role === "tool";
   const parts: LanguageModelV4StreamPart[] = [];
-  if (thinking || wants("reasoning") || wants("think")) {
+  if (!isAnswered && (thinking || wants("reasoning") || wants("think"))) {
     parts.push(...words("reasoning", thought(asked)));
   }
-  if (wants("tool")) parts.push(...toolCall(asked, users.length));
-  parts.push(...words("text", answer(asked, users.length)));
-  if (wants("source")) parts.push(SOURCE);
-  if (wants("file")) parts.push(FILE);
+  const calls = isAnswered ? [] : [
+    ...(wants("tool") && offered.has(COUNT_WORDS) ? [COUNT_WORDS] : []),
+    ...(/\bapprovals?\b/i.test(asked) && offered.has(SEND_POSTCARD) ? [SEND_POSTCARD] : []),
+  ];
+  parts.push(...calls.flatMap((tool) => toolCall(tool, asked, users.length)));
+  if (calls.length === 0) {
+    parts.push(...words("text", answer(asked, users.length)));
+    if (wants("source")) parts.push(SOURCE);
+    if (wants("file")) parts.push(FILE);
+  }
+  const reason = calls.length > 0 ? "tool-calls" as const : "stop" as const;
   return [
     { type: "stream-start", warnings: [] },
     ...parts,
-    { type: "finish", finishReason: { unified: "stop", raw: "stop" }, usage: usage(prompt, parts) },
+    { type: "finish", finishReason: { unified: reason, raw: reason }, usage: usage(prompt, parts) },
   ];
 }
 
@@ -51,7 +65,8 @@ function answer(asked: string, turn: number): string {
     `1. your message was stored before I began,\n` +
     `2. each word is stored before it is sent,\n` +
     `3. the whole answer stays in the chat.\n\n` +
-    `Ask for a *tool*, for *reasoning*, a *source*, a *file* or *everything* to see those parts. ` +
+    `Ask for a *tool*, an *approval*, for *reasoning*, a *source*, a *file* or *everything* to see ` +
+    `those parts. ` +
     `For a real model, set \`OPENAI_API_KEY\`, \`ANTHROPIC_API_KEY\` or \`GOOGLE_API_KEY\` ` +
     `and start Parley again.\n`;
 }
@@ -76,17 +91,15 @@ function words(kind: "text" | "reasoning", content: string): LanguageModelV4Stre
   ];
 }
 
-function toolCall(asked: string, turn: number): LanguageModelV4StreamPart[] {
-  const id = `demo-call-${turn}`;
-  const call = { toolCallId: id, toolName: "count_words" };
+function toolCall(tool: string, asked: string, turn: number): LanguageModelV4StreamPart[] {
+  const id = `${tool}-${turn}`;
   const input = JSON.stringify({ text: asked.slice(0, 200) });
   const deltas = input.match(/[\s\S]{1,24}/g)!;
   return [
-    { type: "tool-input-start", id, toolName: call.toolName, providerExecuted: true },
+    { type: "tool-input-start", id, toolName: tool },
     ...deltas.map((delta) => ({ type: "tool-input-delta" as const, id, delta })),
     { type: "tool-input-end", id },
-    { type: "tool-call", ...call, input, providerExecuted: true },
-    { type: "tool-result", ...call, result: { words: asked.match(/\S+/g)?.length ?? 0 } },
+    { type: "tool-call", toolCallId: id, toolName: tool, input },
   ];
 }
 

@@ -33,6 +33,25 @@ export async function outputFailure(
   );
 }
 
+/** What is wrong with the arguments of a tool call; undefined if they fit, or nobody can tell. */
+export async function argumentsProblem(
+  input: JsonObject,
+  schema: JsonObject,
+): Promise<string | undefined> {
+  try {
+    return await misfit(input, schema);
+  } catch (error) {
+    // The tool itself has to check them.
+    if (error instanceof SchemaProblem || error instanceof TooMuchWork) return undefined;
+    throw error;
+  }
+}
+
+async function misfit(value: Json, schema: JsonObject): Promise<string | undefined> {
+  const found = await inTurns(new Check(await compile(schema)).run(value));
+  return found && `${["", ...found.path].join("/").slice(0, 500) || "the whole"}: ${found.detail}`;
+}
+
 async function mismatch(text: string, schema: JsonObject): Promise<string | undefined> {
   let value: Json;
   try {
@@ -41,10 +60,7 @@ async function mismatch(text: string, schema: JsonObject): Promise<string | unde
     return error instanceof JsonExcess ? "it has too many values" : "it is not JSON";
   }
   try {
-    const compiled = await compile(schema);
-    const found = await inTurns(new Check(compiled).run(value));
-    return found &&
-      `${["", ...found.path].join("/").slice(0, 500) || "the whole"}: ${found.detail}`;
+    return await misfit(value, schema);
   } catch (error) {
     return error instanceof TooMuchWork
       ? "to check it takes too long"

@@ -18,8 +18,8 @@ export interface Step {
   /** True to ask for reasoning. */
   thinking: boolean;
   maxOutputTokens?: number;
-  /** Tools that the client runs. */
-  tools?: ToolDefinition[];
+  /** The client's tools and, as `ServerTool`s, this server's. */
+  tools?: readonly ToolDefinition[];
   /** The JSON that the answer must be. */
   output?: OutputFormat;
 }

@@ -35,7 +35,7 @@ export class StepAnswer {
   ) {
     this.#translation = new Translation((event) => {
       this.#wait = emit(event) || this.#wait;
-    }, new Set(step.tools?.map(({ name }) => name)));
+    }, step.tools ?? []);
   }
 
   /** Takes a part; a promise asks the caller to wait. @throws what a part of type `error` says. */

@@ -1,6 +1,7 @@
 import type { LanguageModelV4StreamPart, SharedV4ProviderMetadata } from "@ai-sdk/provider";
 import type { ProviderMetadata, RunEvent } from "../domain/event.ts";
 import type { Json } from "../domain/json.ts";
+import type { ToolDefinition } from "../domain/tool.ts";
 import { JsonShape } from "../net/json_shape.ts";
 import { Trouble } from "../net/trouble.ts";
 
@@ -15,12 +16,12 @@ export class Translation {
   /** The blocks and calls that have begun: some providers say nothing of it. */
   readonly #begun = new Set<string>();
   readonly #emit: (event: RunEvent) => void;
-  readonly #declared: ReadonlySet<string>;
+  /** By name of each tool that was offered: true if this server runs it, false if the client does. */
+  readonly #offered: ReadonlyMap<string, boolean>;
 
-  /** `declared`: the names of the tools that the client runs. */
-  constructor(emit: (event: RunEvent) => void, declared: ReadonlySet<string>) {
+  constructor(emit: (event: RunEvent) => void, tools: readonly ToolDefinition[]) {
     this.#emit = emit;
-    this.#declared = declared;
+    this.#offered = new Map(tools.map((tool) => [tool.name, "server" in tool]));
   }
 
   /** Emits what a part says; nothing for kinds that chats do not show. */
@@ -76,7 +77,8 @@ export class Translation {
     return {
       toolName,
       ...(providerExecuted && { providerExecuted: true as const }),
-      ...(this.#declared.has(toolName) && { declared: true as const }),
+      ...(this.#offered.get(toolName) === false && { declared: true as const }),
+      ...(this.#offered.get(toolName) === true && { server: true as const }),
     };
   }
 

@@ -6,7 +6,8 @@ import type { ChatEvent } from "./feed.ts";
 import { TAKEN_OVER } from "./group_commit.ts";
 import { STOP_WAIT, type Stopped } from "./ownership.ts";
 import type { Parts } from "./parts.ts";
-import { Run, type RunJob } from "./run.ts";
+import { Run } from "./run.ts";
+import type { RunJob } from "./run_job.ts";
 import { isTakenOver, RunLog } from "./run_log.ts";
 import type { RunStream } from "./run_stream.ts";
 
@@ -36,7 +37,7 @@ export class ActiveRuns {
     const { id: runId, chatId, ownerId, model } = run.record;
     this.#runs.set(runId, run);
     const begun = this.#parts.clock.elapsed();
-    this.#tell(ownerId, { type: "run.started", chatId, runId, model });
+    this.tell(ownerId, { type: "run.started", chatId, runId, model });
     run.ended.then((end) => {
       this.#runs.delete(runId);
       this.#onEnded(run, end, this.#parts.clock.elapsed() - begun);
@@ -85,11 +86,14 @@ export class ActiveRuns {
     await ended();
   }
 
-  #onEnded({ record }: Run, { state, failure, usage, model }: RunEnd, ms: number): void {
+  #onEnded({ record, asked }: Run, { state, failure, usage, model }: RunEnd, ms: number): void {
     const { id: runId, chatId, ownerId } = record;
     // A run that another process has taken over has not ended.
     if (!failure || !isTakenOver(failure)) {
-      this.#tell(ownerId, { type: "run.ended", chatId, runId, state });
+      this.tell(ownerId, { type: "run.ended", chatId, runId, state });
+    }
+    for (const { id: approvalId, tool } of asked) {
+      this.tell(ownerId, { type: "approval.requested", chatId, approvalId, tool });
     }
     this.#parts.logger.log(failure ? "warn" : "info", "run", {
       run: runId,
@@ -104,8 +108,8 @@ export class ActiveRuns {
     });
   }
 
-  /** The feed is news: no run depends on it. */
-  #tell(ownerId: string, event: ChatEvent): void {
+  /** Tells watchers. The feed is news: no run depends on it. */
+  tell(ownerId: string, event: ChatEvent): void {
     try {
       this.#parts.feed.publish(ownerId, event);
     } catch (error) {

@@ -1,6 +1,7 @@
 /** How a send becomes a run: stored in one transaction, or not at all. */
 import type { Chat } from "../domain/chat.ts";
-import { LateError, RunError } from "../domain/errors.ts";
+import { checkWaits } from "../domain/approval.ts";
+import { AppError, LateError, RunError } from "../domain/errors.ts";
 import { fileIdOf } from "../domain/file.ts";
 import type { Part } from "../domain/message.ts";
 import type {
@@ -13,10 +14,10 @@ import type {
 import { estimateTokens } from "../domain/usage.ts";
 import { newAttempt } from "./attempts.ts";
 import type { Parts } from "./parts.ts";
-import { planSend, type SentMessage } from "./plan.ts";
+import { planSend, type SendPlan, type SentMessage } from "./plan.ts";
 import { sizeOf } from "./prompt.ts";
 import { chatFull, tooLarge } from "./refusals.ts";
-import type { AnswerRequest, RunJob } from "./run.ts";
+import type { AnswerRequest, RunJob } from "./run_job.ts";
 
 /** A message to be answered, as a request or the queue has it. */
 export interface Send extends AnswerRequest {
@@ -26,6 +27,8 @@ export interface Send extends AnswerRequest {
   keyed: KeyedSend | undefined;
   /** Set for a queued message: its run has an identity already. */
   queued?: RunIdentity;
+  /** True if the approvals in it count for all calls of their tools in the chat. */
+  remember?: boolean | undefined;
   /** Once it is aborted, nothing is begun any more. */
   over?: AbortSignal;
 }
@@ -40,6 +43,7 @@ type Needed = Pick<
   | "systemPrompt"
   | "chatBytes"
   | "messageChars"
+  | "toolCalls"
 >;
 
 /**
@@ -77,6 +81,8 @@ export async function admit(
   const { chat, message, models: [model], queued } = send;
   const now = clock.now();
   const { plan, promptTokens } = await planOf(send, state, parts);
+  await checkApprovals(plan, send, now, parts);
+  for (const answer of plan.approvals?.answers ?? []) answer.remember = send.remember ?? false;
   if (send.over?.aborted) return { kind: "moved" };
   const record: RunRecord = {
     id: ids.uuid(),
@@ -88,7 +94,7 @@ export async function admit(
     createdAt: now,
     ...queued,
     promptKey: plan.prompt.key,
-    textOnly: !send.thinking && send.tools.length === 0 && send.output === null,
+    textOnly: !plan.approvals && !send.thinking && send.tools.length === 0 && send.output === null,
     // An answer that is continued stays the same message.
     ...(plan.store === "update" && { messageId: plan.prompt.id }),
   };
@@ -104,8 +110,8 @@ export async function admit(
     queued: queued !== undefined,
     fileIds: fileIdsIn(message.parts),
   };
-  const { models, thinking, tools, output } = send;
-  const request = { models, thinking, tools, output };
+  const { models, thinking, tools, output, unattended } = send;
+  const request = { models, thinking, tools, output, unattended };
   const job: RunJob = { record, request, prompt: plan.prompt, attempt };
   return await begin(beginning, job, parts);
 }
@@ -141,6 +147,24 @@ export async function planOf(
     return planned(await prompt());
   } catch (error) {
     throw error instanceof RunError ? tooLarge(error.failure.message) : error;
+  }
+}
+
+/** @throws {AppError} `conflict` or `gone` for approvals that nobody waits for any more. */
+async function checkApprovals(
+  { approvals }: SendPlan,
+  { chat }: Send,
+  now: number,
+  { toolCalls }: Needed,
+): Promise<void> {
+  for (const { id } of approvals?.answers ?? []) {
+    const call = await toolCalls.find(chat.ownerId, id);
+    if (!call || call.chatId !== chat.id) {
+      throw new AppError("conflict", "This approval belongs to another chat", {
+        detail: "A copy of a chat cannot approve what the chat itself asked for.",
+      });
+    }
+    checkWaits(call, now);
   }
 }
 

@@ -121,6 +121,11 @@ export class Attempts {
     if ("text" in event) this.#characters += event.text.length;
   }
 
+  /** Counts what did not come from the provider, for an answer that has that many parts; false if it is too much. */
+  takes(event: RunEvent, parts: number): boolean {
+    return this.#bounds.takeIfFits(event, parts);
+  }
+
   /** How the current attempt ended. */
   end(outcome: AttemptEnd["outcome"], failure: RunFailure | null): AttemptEnd {
     return {

@@ -1,5 +1,4 @@
 /** How a run ends, as events, as a message and as rows: pure. */
-import type { AttemptEnd } from "../domain/attempt.ts";
 import { RunError, type RunFailure } from "../domain/errors.ts";
 import type { FinishReason, RunEvent } from "../domain/event.ts";
 import { type MessageStatus, type Part, saysAnything } from "../domain/message.ts";
@@ -70,12 +69,13 @@ export interface EndingOptions {
   /** The key of the answer, if it is a new message. */
   key: string;
   endedAt: number;
-  attempt: { id?: string; end: AttemptEnd } | null;
+  attempt: RunEnding["attempt"];
+  calls?: RunEnding["calls"];
 }
 
 /** The end of a run as it is stored, with its answer if it says anything. */
 export function endingOf(
-  { run, before, end, parts, key, endedAt, attempt }: EndingOptions,
+  { run, before, end, parts, key, endedAt, attempt, calls }: EndingOptions,
 ): RunEnding {
   const { state, failure } = end;
   return {
@@ -87,6 +87,7 @@ export function endingOf(
       ? answerMessage(run, before, end, parts, key)
       : null,
     attempt,
+    ...(calls && { calls }),
   };
 }
 

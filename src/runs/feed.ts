@@ -6,7 +6,9 @@ export type ChatEvent =
   | { type: "chat.created" | "chat.renamed"; chat: Chat }
   | { type: "chat.deleted"; chatId: string }
   | { type: "run.started"; chatId: string; runId: string; model: string }
-  | { type: "run.ended"; chatId: string; runId: string; state: MessageStatus };
+  | { type: "run.ended"; chatId: string; runId: string; state: MessageStatus }
+  | { type: "approval.requested"; chatId: string; approvalId: string; tool: string }
+  | { type: "approval.answered"; chatId: string; approvalId: string; approved: boolean };
 
 /** Tells watchers what happens to the chats of their owner. */
 export class ChatFeed {

@@ -1,11 +1,10 @@
 import type { Clock, IdGenerator } from "../domain/clock.ts";
 import type { InterruptPolicy, LogDurability } from "../domain/policies.ts";
 import type { PlaceLimits } from "../domain/places.ts";
-import type { QueueLimits, Stores } from "../domain/ports.ts";
+import type { QueueLimits, Stores, Toolbox } from "../domain/ports.ts";
 import type { ModelCall } from "../models/call.ts";
 import type { ModelCatalog } from "../models/catalog.ts";
 import type { Logger } from "../observe/log.ts";
-import type { AfterStep } from "./after_step.ts";
 import type { Conversation } from "./conversation.ts";
 import type { ChatFeed } from "./feed.ts";
 import type { Ownership } from "./ownership.ts";
@@ -20,8 +19,13 @@ export interface Parts extends Omit<Stores, "messages"> {
   clock: Clock;
   ids: IdGenerator;
   logger: Logger;
-  /** Undefined if every answer is whole after one step. */
-  afterStep: AfterStep | undefined;
+  toolbox: Toolbox;
+  /** The most requests to the model in one run that calls tools. */
+  toolSteps: number;
+  /** How long a call may wait for a yes, in milliseconds. */
+  approvalMs: number;
+  /** How many files tools may add, and how large each may be. */
+  fileLimits: { perChat: number; perUser: number; bytes: number };
   /** The id of the model that names chats, if one is configured. */
   titleModel: string | undefined;
   systemPrompt: string | undefined;

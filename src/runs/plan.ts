@@ -1,4 +1,5 @@
 /** What a message that was sent means for its chat: pure. */
+import type { ApprovalAnswer } from "../domain/approval.ts";
 import { AppError } from "../domain/errors.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { isToolPart, type Part, type ToolPart } from "../domain/message.ts";
@@ -13,8 +14,8 @@ export interface SentMessage {
   metadata: JsonObject;
 }
 
-/** The message to answer, and what becomes of it in the store. */
-export type SendPlan = Pick<RunBeginning, "prompt" | "store">;
+/** The message to answer, what becomes of it in the store, and the approvals that come with it. */
+export type SendPlan = Pick<RunBeginning, "prompt" | "store" | "approvals">;
 
 /** The active branch, as far as a plan needs it. */
 export interface Branch {
@@ -27,9 +28,9 @@ export interface Branch {
 /**
  * A new id goes behind the branch. A known one is an edit, or with the same contents a regeneration:
  * the branch is cut there, and what came after it stays as a branch of its own. An answer that comes
- * back is continued.
+ * back is continued, with results of the client's tools and with approvals of the server's.
  * @throws {AppError} `bad_request` if the id belongs to a message of the other role; `conflict` if an
- * answer comes back that is no longer the last message.
+ * answer comes back that is no longer the last message, or that still waits for approvals.
  */
 export function planSend(
   { leafKey, known }: Branch,
@@ -39,7 +40,7 @@ export function planSend(
   if (known && known.role !== sent.role) {
     throw wrongMessage(`The id of the message belongs to a message of the role ${known.role}`);
   }
-  if (sent.role === "assistant") return planContinuation(leafKey, known, sent);
+  if (sent.role === "assistant") return planContinuation(leafKey, known, sent, make.now);
   if (known && sameContent(known, sent)) return { prompt: known, store: "keep" };
   const prompt: StoredMessage = {
     key: make.key,
@@ -69,22 +70,67 @@ function planContinuation(
   leafKey: string | null,
   known: StoredMessage | undefined,
   sent: SentMessage,
+  now: number,
 ): SendPlan {
   if (!known) throw wrongMessage("The chat has no answer with this id");
   if (known.key !== leafKey) {
     throw new AppError("conflict", "The chat has moved on", {
-      detail: "Only the last answer of a chat can be continued with tool results.",
+      detail: "Only the last answer of a chat can be continued.",
     });
   }
   const results = new Map(sent.parts.filter(isToolPart).map((part) => [part.toolCallId, part]));
+  const answers = known.parts.flatMap((part) => answerIn(part, results, now) ?? []);
   const answered = known.parts.filter(isOpenCall).some((call) =>
     isResult(results.get(call.toolCallId))
   );
-  if (!answered && !waitsForModel(known.parts)) {
+  if (!answered && answers.length === 0 && !goesOn(known.parts)) {
     throw wrongMessage("The message has no result for a tool call that waits for one");
   }
-  const parts = known.parts.map((part) => isOpenCall(part) ? withResult(part, results) : part);
-  return { prompt: { ...known, parts }, store: "update" };
+  const responded = withAnswers(known.parts, answers);
+  if (responded.some((part) => isToolPart(part) && part.state === "approval-requested")) {
+    throw new AppError("conflict", "The answer waits for approvals", {
+      detail: "Approve or deny every call that asks for it.",
+    });
+  }
+  const parts = responded.map((part) => isOpenCall(part) ? withResult(part, results) : part);
+  const ids = parts.flatMap((part) => isResponded(part) ? part.approval.id : []);
+  return {
+    prompt: { ...known, parts },
+    store: "update",
+    ...(ids.length > 0 && { approvals: { answers, ids } }),
+  };
+}
+
+/** Parts of which some calls have a yes or no now. */
+export function withAnswers(parts: readonly Part[], answers: readonly ApprovalAnswer[]): Part[] {
+  return parts.map((part) => {
+    if (!isToolPart(part) || part.state !== "approval-requested") return part;
+    const answer = answers.find(({ id }) => id === part.approval?.id);
+    if (!answer) return part;
+    const { id, approved, reason } = answer;
+    const approval = { id, approved, ...(reason !== undefined && { reason }) };
+    return { ...part, state: "approval-responded" as const, approval };
+  });
+}
+
+/** The yes or no to a call that came back with it: for just this approval. */
+function answerIn(
+  part: Part,
+  sent: ReadonlyMap<string, ToolPart>,
+  answeredAt: number,
+): ApprovalAnswer | undefined {
+  if (!isToolPart(part) || part.state !== "approval-requested") return undefined;
+  const { state, approval } = sent.get(part.toolCallId) ?? {};
+  if (state !== "approval-responded" || approval?.id !== part.approval?.id) return undefined;
+  const { id, approved, reason } = approval!;
+  return { id, approved: approved === true, reason: reason?.slice(0, MAX_REASON), answeredAt };
+}
+
+/** The most characters of a reason that are kept. */
+export const MAX_REASON = 1_000;
+
+function isResponded(part: Part): part is ToolPart & { approval: { id: string } } {
+  return isToolPart(part) && part.state === "approval-responded" && part.approval !== undefined;
 }
 
 /** A call that the client has to answer. */
@@ -92,10 +138,11 @@ function isOpenCall(part: Part): part is ToolPart {
   return isToolPart(part) && part.state === "input-available" && !part.providerExecuted;
 }
 
-/** True if the message ends in a client's call with its result, so that it is the model's turn. */
-function waitsForModel(parts: readonly Part[]): boolean {
+/** True if the message ends in a call with its result, or its yes or no, so that an answer can follow. */
+function goesOn(parts: readonly Part[]): boolean {
   const last = parts.findLast(({ type }) => type !== "step-start");
-  return last !== undefined && isToolPart(last) && !last.providerExecuted && isResult(last);
+  return last !== undefined && isToolPart(last) && !last.providerExecuted &&
+    (isResult(last) || isResponded(last));
 }
 
 function isResult(part: ToolPart | undefined): part is ToolPart {

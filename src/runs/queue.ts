@@ -58,8 +58,9 @@ export class Queues {
       protocol: send.protocol,
       createdAt: clock.now(),
     };
-    const { message, thinking, tools, output } = send;
-    const queued = { run, request: { message, thinking, tools, output }, failure: null };
+    const { message, thinking, tools, output, unattended } = send;
+    const request = { message, thinking, tools, output, unattended };
+    const queued = { run, request, failure: null };
     switch (await queue.add(queued, send.keyed, queueLimits)) {
       case "added":
         return this.join(queued);

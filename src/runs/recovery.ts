@@ -1,3 +1,4 @@
+import type { JournaledCall } from "../domain/approval.ts";
 import { interruptedEnd } from "../domain/attempt.ts";
 import type { AbandonedRun, StoredMessage } from "../domain/records.ts";
 import { endOf } from "../domain/run.ts";
@@ -6,10 +7,11 @@ import { newAttempt } from "./attempts.ts";
 import { continuationOf } from "./continuation.ts";
 import { endEvents, endingOf, type RunEnd } from "./ending.ts";
 import type { Lanes } from "./lanes.ts";
+import { leftCalls } from "./left_calls.ts";
 import type { Parts } from "./parts.ts";
 import { Remains } from "./remains.ts";
 import { answerBefore } from "./replay.ts";
-import type { RunJob } from "./run.ts";
+import type { RunJob } from "./run_job.ts";
 import type { Sending } from "./sending.ts";
 import { Pauses } from "../domain/pauses.ts";
 
@@ -26,6 +28,8 @@ type Needed = Pick<
   | "ids"
   | "logger"
   | "onInterrupt"
+  | "toolCalls"
+  | "approvalMs"
 >;
 
 /** Milliseconds after which a run is tried again that could not be recovered. */
@@ -148,15 +152,16 @@ export class Recovery {
     const { run } = found;
     const before = await unlessDamaged(answerBefore(run, runs));
     const remains = await this.#read(found, before);
+    const journal = await this.parts.toolCalls.ofRun(run.id);
     const { places } = this.sending;
     const goesOn = onInterrupt === "continue" && !before && !remains.isDamaged &&
-      places.has(run.ownerId);
+      journal.length === 0 && places.has(run.ownerId);
     using place = new DisposableStack();
     if (goesOn) place.defer(places.take(run.ownerId));
     const job = goesOn ? await continueRun(run, remains, this.parts) : undefined;
     if (job) this.sending.start(job, place);
     else {
-      const { group, ending } = interruption(run, before, remains, this.parts);
+      const { group, ending } = interruption(run, before, remains, journal, this.parts);
       const stored = await unlessDamaged(events.append([group], [ending]));
       if (!stored) await events.append([group], [{ ...ending, message: null }]);
     }
@@ -199,8 +204,9 @@ async function unlessDamaged<T>(work: Promise<T>): Promise<T | undefined> {
 function interruption(
   run: AbandonedRun["run"],
   before: StoredMessage | undefined,
-  { assembly, head, inStep, usage }: Remains,
-  { clock, ids }: Needed,
+  { assembly, head, inStep, usage, serverCalls }: Remains,
+  journal: JournaledCall[],
+  { clock, ids, approvalMs }: Needed,
 ) {
   const end: RunEnd = {
     state: endOf("interrupt"),
@@ -209,17 +215,22 @@ function interruption(
     ...usage,
     model: run.model,
   };
-  const closing = [...assembly.closing(), ...endEvents(end, before)]
-    .filter(({ type }) => type !== "step-finish" || inStep);
+  const key = before?.key ?? ids.uuid();
   const endedAt = clock.now();
+  const renewal = { key, now: endedAt, approvalMs, newId: () => ids.uuid(), serverCalls };
+  const calls = leftCalls(run, journal, assembly.parts({ ended: false }), renewal);
+  for (const event of calls.events) assembly.apply(event);
+  const closing = [...calls.events, ...assembly.closing(), ...endEvents(end, before)]
+    .filter(({ type }) => type !== "step-finish" || inStep);
   const ending = endingOf({
     run,
     before,
     end,
     parts: assembly.parts({ ended: true }),
-    key: ids.uuid(),
+    key,
     endedAt,
     attempt: { end: interruptedEnd(endedAt, forLedger(end)) },
+    calls: { begun: "unknown", asked: calls.asked },
   });
   return { group: { runId: run.id, first: head + 1, events: closing }, ending };
 }
@@ -241,7 +252,13 @@ async function continueRun(
   const asked = estimateTokens(continuation.text.length);
   const attempt = newAttempt(whose, "retry", model, asked, ids.uuid(), clock.now());
   if (!await attempts.open(attempt)) return undefined;
-  const request = { models: [model] as const, thinking: false, tools: [], output: null };
+  const request = {
+    models: [model] as const,
+    thinking: false,
+    tools: [],
+    output: null,
+    unattended: "ask" as const,
+  };
   return { record: run, request, prompt, attempt, continuation };
 }
 

@@ -37,7 +37,9 @@ export function takenBack(): AppError {
 /** True if trying again would be refused, too. */
 export function isRefusal(error: unknown): error is AppError {
   return error instanceof AppError &&
-    ["bad_request", "conflict", "not_found", "too_large", "unprocessable"].includes(error.code);
+    ["bad_request", "conflict", "gone", "not_found", "too_large", "unprocessable"].includes(
+      error.code,
+    );
 }
 
 /** Why a message that waited is not answered. */

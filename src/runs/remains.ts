@@ -20,6 +20,8 @@ export class Remains {
   isDamaged = false;
   /** True if no more text fits. */
   isFull = false;
+  /** The ids of its calls of tools that this server runs. */
+  readonly serverCalls = new Set<string>();
   /** What is stored of it is stored in one turn. */
   readonly #bounds = new AnswerBounds();
   #whole: Usage = NO_USAGE;
@@ -43,6 +45,7 @@ export class Remains {
     this.last = event;
     this.assembly.apply(event);
     if (event.type === "step-start") this.inStep = true;
+    if (event.type === "tool-input" && event.server) this.serverCalls.add(event.toolCallId);
     if (event.type === "text-delta") this.#said += event.text.length;
     if (event.type !== "step-finish") return;
     this.inStep = false;

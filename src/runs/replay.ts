@@ -139,9 +139,19 @@ function toolEvents(
         ...executed,
         ...declared,
       }];
+    case "output-denied":
+      return [called, ...askedFor(part), {
+        type: "tool-output-denied",
+        toolCallId,
+        ...(part.approval?.reason !== undefined && { reason: part.approval.reason }),
+      }];
     default:
-      return [called];
+      return [called, ...askedFor(part)];
   }
+}
+
+function askedFor({ toolCallId, approval }: ToolPart): RunEvent[] {
+  return approval ? [{ type: "tool-approval-request", toolCallId, approvalId: approval.id }] : [];
 }
 
 function metadata({ providerMetadata }: { providerMetadata?: ProviderMetadata }) {

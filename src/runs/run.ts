@@ -1,12 +1,12 @@
+import type { JournaledCall } from "../domain/approval.ts";
 import { assemble, Assembly } from "../domain/assembly.ts";
-import type { Attempt } from "../domain/attempt.ts";
 import { NOT_NEEDED, settlesBefore } from "../domain/clock.ts";
 import { AppError, RunError, type RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { messageText, type Part } from "../domain/message.ts";
 import type { RunEnding, RunRecord, StoredMessage } from "../domain/records.ts";
 import { endOf, nextState, type RunState, type RunTransition } from "../domain/run.ts";
-import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
+import type { ServerTool } from "../domain/tool.ts";
 import type { Emit, Step, StepOutcome } from "../models/step.ts";
 import type { CatalogModel } from "../models/catalog.ts";
 import { outputFailure } from "../models/output.ts";
@@ -14,36 +14,15 @@ import { Attempts } from "./attempts.ts";
 import type { Continuation } from "./continuation.ts";
 import { endByError, endEvents, endingOf, type RunEnd } from "./ending.ts";
 import type { Parts } from "./parts.ts";
+import type { RunJob } from "./run_job.ts";
 import { isTakenOver, type LogWriter, type RunLog } from "./run_log.ts";
 import type { RunStream } from "./run_stream.ts";
-
-/** How an answer is to be made. */
-export interface AnswerRequest {
-  /** What to ask, and then what to ask instead if that fails. */
-  models: readonly [CatalogModel, ...CatalogModel[]];
-  thinking: boolean;
-  tools: ToolDefinition[];
-  output: OutputFormat | null;
-}
-
-/** A run that is stored and not being made yet. */
-export interface RunJob {
-  record: RunRecord;
-  request: AnswerRequest;
-  /** The message to answer; or the answer to continue with the results of its tool calls. */
-  prompt: StoredMessage;
-  /** The first attempt, opened already. */
-  attempt: Attempt;
-  /** Set if the run goes on with what a former process left. */
-  continuation?: Continuation;
-}
+import { type Listener, ToolLoop } from "./tool_loop.ts";
 
 type Needed =
   & ConstructorParameters<typeof Attempts>[1]
-  & Pick<
-    Parts,
-    "conversation" | "logger" | "systemPrompt" | "outputTokens" | "deadlineMs" | "afterStep"
-  >;
+  & ConstructorParameters<typeof ToolLoop>[4]
+  & Pick<Parts, "conversation" | "logger" | "systemPrompt" | "outputTokens" | "deadlineMs">;
 
 /** How long a step may take to notice that its run was ended, in milliseconds. */
 const STEP_GRACE = 1_000;
@@ -65,6 +44,10 @@ export class Run {
   readonly #assembly: Assembly;
   /** The answer that this run continues. */
   readonly #before: StoredMessage | undefined;
+  /** The stored key of the answer. */
+  readonly #key: string;
+  readonly #loop: ToolLoop;
+  #tools: readonly ServerTool[] = [];
   #state: RunState = "queued";
 
   /** Starts to make the run. */
@@ -76,11 +59,18 @@ export class Run {
     this.stream = stream;
     this.#before = prompt.role === "assistant" ? prompt : undefined;
     stream.before = this.#before;
+    this.#key = this.#before?.key ?? parts.ids.uuid();
+    this.#loop = new ToolLoop(record, job.request, this.#key, this.#before?.parts ?? [], parts);
     this.#log = log.open(stream);
     this.#attempts = new Attempts(job, parts);
     this.#assembly = continuation?.assembly ?? new Assembly(this.#before?.parts);
     this.#move("start");
     this.ended = this.#make().catch((error) => this.#giveUp(error));
+  }
+
+  /** The calls that wait for a yes or no, once the run has ended. */
+  get asked(): readonly JournaledCall[] {
+    return this.#loop.asked;
   }
 
   /** Ends the run: as stopped by a `StopRequested`, as failed by any other reason. */
@@ -103,15 +93,16 @@ export class Run {
     return await this.#finish(end);
   }
 
-  /** Makes the answer, step by step, until nothing has to happen before a next step. */
+  /** Makes the answer, step by step, until the model is done or someone else has to do something. */
   async #answer(signal: AbortSignal): Promise<RunEnd> {
     const { record: { messageId, model }, continuation } = this.#job;
-    if (!continuation) {
-      this.#emit({ type: "start", messageId, model });
-      this.#emit({ type: "step-start", messageId });
-    }
+    const listener = this.#listener(signal);
+    if (!continuation) this.#emit({ type: "start", messageId, model });
+    this.#tools = await this.#loop.open();
+    await this.#loop.resume(signal, listener);
+    if (!continuation) this.#emit({ type: "step-start", messageId });
     let outcome = await this.#step(continuation, signal);
-    while (await this.#goesOn(outcome, signal)) {
+    while (await this.#loop.afterStep(this.#lastStep(), signal, listener)) {
       this.#emit({ type: "step-finish", ...outcome });
       await this.#attempts.nextStep(signal);
       this.#emit({ type: "step-start", messageId });
@@ -120,9 +111,19 @@ export class Run {
     const failure = await this.#outputFailure(outcome);
     return failure ? this.#endBy(new RunError(failure)) : this.#endAs({
       state: endOf("complete"),
-      finishReason: outcome.finishReason,
+      finishReason: this.asked.length > 0 ? "tool-calls" : outcome.finishReason,
       failure: null,
     });
+  }
+
+  /** What a step says after the end of its run counts no more. */
+  #listener(signal: AbortSignal): Listener {
+    return {
+      emit: (event) => {
+        if (!signal.aborted && this.#state === "running") this.#emit(event);
+      },
+      fits: (event) => this.#attempts.takes(event, this.#assembly.length),
+    };
   }
 
   /** One step: builds the prompt, asks the model, and emits what comes. */
@@ -138,22 +139,12 @@ export class Run {
     return await this.#attempts.ask((model) => this.#request(model, continuation), signal, emit);
   }
 
-  /** True if the model has to be asked again, once what it asked for has happened. */
-  async #goesOn({ finishReason }: StepOutcome, signal: AbortSignal): Promise<boolean> {
-    const { afterStep } = this.#parts;
-    if (!afterStep) return false;
-    const emit = (event: RunEvent) => {
-      if (!signal.aborted && this.#state === "running") this.#emit(event);
-    };
-    const step = { run: this.record, finishReason, parts: this.#lastStep() };
-    return await afterStep(step, signal, emit);
-  }
-
   async #request(model: CatalogModel, continuation: Continuation | undefined): Promise<Step> {
     const { record, prompt, request } = this.#job;
     const { conversation, systemPrompt, outputTokens } = this.#parts;
     const target = { type: model.type, model: model.id, system: systemPrompt };
     const said = continuation ? [] : this.#said();
+    const tools = [...request.tools, ...this.#tools];
     const { messages, characters, files } = await conversation.prompt(record, prompt, said, target);
     if (continuation) {
       messages.push({ role: "assistant", content: [{ type: "text", text: continuation.text }] });
@@ -166,7 +157,7 @@ export class Run {
       promptCharacters: characters,
       thinking: request.thinking,
       ...(outputTokens !== undefined && { maxOutputTokens: outputTokens }),
-      ...(request.tools.length > 0 && { tools: request.tools }),
+      ...(tools.length > 0 && { tools }),
       ...(request.output && { output: request.output }),
     };
   }
@@ -205,8 +196,7 @@ export class Run {
 
   /** Stores the end and publishes it; tries until that can be done, or the log is closed. */
   async #finish(end: RunEnd): Promise<RunEnd> {
-    const closing = attempt(() => this.#assembly.closing()) ?? [];
-    for (const event of [...closing, ...endEvents(end, this.#before)]) {
+    for (const event of [...this.#closing(end), ...endEvents(end, this.#before)]) {
       attempt(() => this.#assembly.apply(event));
       this.#log.append(event);
     }
@@ -224,6 +214,16 @@ export class Run {
       this.#report("a run's ending is not stored", error);
     }
     return late;
+  }
+
+  /** The events that close what is open, and ask for a yes: stored with the ending, so that none is lost. */
+  #closing({ state }: RunEnd): RunEvent[] {
+    if (state !== "completed") this.#loop.asked = [];
+    const open = attempt(() => this.#assembly.closing()) ?? [];
+    return [
+      ...open,
+      ...attempt(() => this.#loop.closing(this.#assembly.parts({ ended: false }))) ?? [],
+    ];
   }
 
   /** For an error in the ending itself: at least nobody waits for this run any longer. */
@@ -253,9 +253,10 @@ export class Run {
       before: this.#before,
       end,
       parts,
-      key: this.#parts.ids.uuid(),
+      key: this.#key,
       endedAt: closed.endedAt,
       attempt: { id: this.#attempts.current.id, end: closed },
+      ...(this.#loop.isUsed && { calls: { begun: "done" as const, asked: this.asked } }),
     });
   }
 

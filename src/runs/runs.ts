@@ -1,3 +1,4 @@
+import type { ApprovalAnswer } from "../domain/approval.ts";
 import type { Chat } from "../domain/chat.ts";
 import { settlesWithin } from "../domain/clock.ts";
 import { AppError } from "../domain/errors.ts";
@@ -6,6 +7,7 @@ import type { BusyPolicy, QueueOnStop } from "../domain/policies.ts";
 import type { ChatState, QueuedSend } from "../domain/records.ts";
 import { ActiveRuns } from "./active.ts";
 import { modelsOf, type Send } from "./admission.ts";
+import { type Approved, Approving } from "./approving.ts";
 import { Lanes } from "./lanes.ts";
 import { Namer } from "./namer.ts";
 import type { Stopped } from "./ownership.ts";
@@ -53,6 +55,7 @@ export class Runs {
   readonly #queues: Queues;
   readonly #reading: Reading;
   readonly #sending: Sending;
+  readonly #approving: Approving;
   readonly #namer: Namer;
   readonly #recovery: Recovery;
   readonly #closed = new AbortController();
@@ -65,6 +68,7 @@ export class Runs {
     this.#queues = new Queues(parts);
     this.#reading = new Reading(parts, this.#active, this.#queues);
     this.#sending = new Sending(parts, this.#lanes, this.#active, this.#queues, this.#reading);
+    this.#approving = new Approving(parts, this.#lanes, this.#active, this.#sending);
     const isOwn = (runId: string) => this.#active.get(runId) !== undefined;
     this.#recovery = new Recovery(parts, this.#sending, this.#lanes, isOwn);
   }
@@ -123,6 +127,19 @@ export class Runs {
     await this.#parts.disk.durable();
     if (begun) this.#namer.name(request.chat, begun, models[0]);
     return stream;
+  }
+
+  /** See `Approving.answer`. Resolves once the answer would survive a power cut. */
+  async approve(ownerId: string, answer: Omit<ApprovalAnswer, "answeredAt">): Promise<Approved> {
+    const approved = await this.#approving.answer(ownerId, answer);
+    await this.#parts.disk.durable();
+    this.#active.tell(ownerId, {
+      type: "approval.answered",
+      chatId: approved.call.chatId,
+      approvalId: answer.id,
+      approved: answer.approved,
+    });
+    return approved;
   }
 
   /** The stream of the owner's run with that id; undefined if there is none. */
@@ -187,6 +204,7 @@ export class Runs {
       if (live) await this.#active.stopAnywhere(live.run);
       const isDeleted = await chats.delete(chat.ownerId, chat.id);
       this.#queues.end(chat.id);
+      await this.#parts.toolbox.leave(chat.id);
       await this.#removeRest();
       return isDeleted;
     });

@@ -13,7 +13,7 @@ import { missingModel, type Queues } from "./queue.ts";
 import type { Reading } from "./reading.ts";
 import { busy, chatGone, isRefusal, otherMessage, takenBack } from "./refusals.ts";
 import { loggedRun } from "./replay.ts";
-import type { RunJob } from "./run.ts";
+import type { RunJob } from "./run_job.ts";
 import type { RunStream } from "./run_stream.ts";
 
 type Needed =

@@ -207,5 +207,7 @@ function fileIdsOf({ message }: QueuedRequest): string[] {
 
 function toQueued({ runId, request, failure, ...run }: typeof queue.$inferSelect): QueuedSend {
   const { model, protocol, ...rest } = request;
-  return { run: { ...run, id: runId, model, protocol }, request: rest, failure };
+  // What an older Parley stored does not say.
+  const asked = { ...rest, unattended: rest.unattended ?? "ask" };
+  return { run: { ...run, id: runId, model, protocol }, request: asked, failure };
 }

@@ -55,6 +55,7 @@ function removePart(chat: Statement): Statement<never>[] {
     sql`DELETE FROM runs WHERE ${runs} AND NOT ${hasEvents(runs)}`,
     removeFrom(sql`sends`, sql`0`),
     removeFrom(sql`queue`, sql`octet_length(request)`),
+    removeFrom(sql`tool_calls`, sql`octet_length(input) + coalesce(octet_length(request), 0)`),
     deletePieces(files, chat),
     deleteFiles(files, chat),
     removeFrom(
@@ -63,6 +64,6 @@ function removePart(chat: Statement): Statement<never>[] {
     ),
     sql`DELETE FROM chats WHERE id = (${chat}) AND NOT ${isLeft(sql`runs`)}
       AND NOT ${isLeft(sql`sends`)} AND NOT ${isLeft(sql`queue`)} AND NOT ${isLeft(sql`files`)}
-      AND NOT ${isLeft(sql`messages`)}`,
+      AND NOT ${isLeft(sql`messages`)} AND NOT ${isLeft(sql`tool_calls`)}`,
   ];
 }

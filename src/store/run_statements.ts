@@ -5,10 +5,11 @@ import { addFiles } from "./files.ts";
 import { insertMessage, setStatus, updateMessage } from "./messages.ts";
 import { insertKeyed } from "./send_keys.ts";
 import { sql, type Statement } from "./statement.ts";
+import { answerCall, canAnswer, closeCalls, insertCalls, moveCalls } from "./tool_calls.ts";
 
 /** The transaction that stores the beginning of a run. */
 export function beginStatements(beginning: RunBeginning, bucket: number): Statement<never>[] {
-  const { run, prompt, store, attempt, keyed, queued, fileIds } = beginning;
+  const { run, prompt, store, attempt, keyed, queued, fileIds, approvals } = beginning;
   const released = queued ? sql`` : sql`, queue_held = 0`;
   return [
     ...(store === "insert" ? [insertMessage(run.chatId, prompt)] : []),
@@ -24,6 +25,8 @@ export function beginStatements(beginning: RunBeginning, bucket: number): Statem
     ...(queued ? [sql`DELETE FROM queue WHERE run_id = ${run.id}`] : []),
     ...(fileIds.length > 0 ? [addFiles(fileIds, run)] : []),
     ...(keyed ? [insertKeyed(keyed, run)] : []),
+    ...(approvals?.answers ?? []).map((answer) => answerCall(answer)),
+    ...(approvals ? [moveCalls(approvals.ids, run.id)] : []),
   ];
 }
 
@@ -32,7 +35,7 @@ export function beginStatements(beginning: RunBeginning, bucket: number): Statem
  * is null, which the table refuses, and the transaction fails.
  */
 function insertRun(
-  { run, leafKey, lease, queued }: RunBeginning,
+  { run, leafKey, lease, queued, approvals }: RunBeginning,
   bucket: number,
 ): Statement<never> {
   // The queued message may have been removed meanwhile.
@@ -45,12 +48,13 @@ function insertRun(
       'running',
       (SELECT m.key FROM messages m JOIN chats c ON c.id = m.chat_id
        WHERE m.key = ${run.promptKey} AND c.id = ${run.chatId} AND c.owner_id = ${run.ownerId}
-         AND c.leaf_key IS ${leafKey} AND ${waits}))`;
+         AND c.leaf_key IS ${leafKey} AND ${waits}
+         AND ${canAnswer(approvals?.answers ?? [], run.promptKey)}))`;
 }
 
 /** The transaction that stores the end of a run: its last statement changes one row if the run is live. */
 export function endStatements(
-  { run, state, failure, endedAt, message, attempt }: RunEnding,
+  { run, state, failure, endedAt, message, attempt, calls }: RunEnding,
   bucket: number,
   owner: string,
 ): Statement<never>[] {
@@ -75,6 +79,8 @@ export function endStatements(
           : closeAttempt(attempt.id, attempt.end),
       ]
       : []),
+    ...(calls ? [closeCalls(run.id, calls.begun, isLive)] : []),
+    ...(calls && calls.asked.length > 0 ? [insertCalls(calls.asked, isLive)] : []),
     sql`UPDATE runs SET state = ${state}, failure = ${failure && JSON.stringify(failure)},
         ended_at = ${endedAt}, last_bucket = max(${bucket}, first_bucket)
       WHERE ${live}`,

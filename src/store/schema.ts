@@ -9,6 +9,7 @@ import {
   text,
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
+import type { CallState } from "../domain/approval.ts";
 import type { RunFailure } from "../domain/errors.ts";
 import type { QueuedRequest, RunIdentity } from "../domain/records.ts";
 
@@ -183,6 +184,40 @@ export const attempts = sqliteTable("attempts", {
   index("attempts_by_chat").on(t.chatId, t.startedAt),
   index("attempts_by_owner").on(t.ownerId, t.startedAt),
   index("attempts_open").on(t.runId).where(sql`outcome = 'open'`),
+]);
+
+/** The condition of a call that waits for a yes or no, without a parameter for the same reason. */
+export const ASKED = sql`state = 'asked'`;
+
+/** The journal of calls of tools that this server runs, and their approvals: see `JournaledCall`. */
+export const toolCalls = sqliteTable("tool_calls", {
+  id: text().primaryKey(),
+  runId: text("run_id").notNull(),
+  chatId: text("chat_id").notNull().references(() => chats.id, { onDelete: "cascade" }),
+  ownerId: text("owner_id").notNull(),
+  messageId: text("message_id").notNull(),
+  messageKey: text("message_key").notNull(),
+  toolCallId: text("tool_call_id").notNull(),
+  tool: text().notNull(),
+  /** As JSON. */
+  input: text().notNull(),
+  hash: text().notNull(),
+  state: text().$type<CallState>().notNull(),
+  isRepeatable: integer("is_repeatable", { mode: "boolean" }).notNull(),
+  isInDoubt: integer("is_in_doubt", { mode: "boolean" }).notNull().default(false),
+  createdAt: integer("created_at").notNull(),
+  expiresAt: integer("expires_at").notNull(),
+  /** With what the answer goes on, as JSON. */
+  request: text(),
+  answeredAt: integer("answered_at"),
+  reason: text(),
+  /** True if the answer counts for all calls of the tool in the chat. */
+  remembered: integer({ mode: "boolean" }).notNull().default(false),
+}, (t) => [
+  index("tool_calls_by_run").on(t.runId),
+  index("tool_calls_asked").on(t.ownerId, t.createdAt, t.id).where(ASKED),
+  index("tool_calls_by_chat").on(t.chatId),
+  index("tool_calls_remembered").on(t.chatId, t.tool, t.answeredAt).where(sql`remembered`),
 ]);
 
 /** Tokens of users, as SHA-256 only. */

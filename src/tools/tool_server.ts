@@ -1,15 +1,14 @@
 import type { Json } from "../domain/json.ts";
-import type { ToolCall, ToolDefinition, ToolEffects, ToolResult } from "../domain/tool.ts";
+import type {
+  ServerStatus,
+  ToolCall,
+  ToolDefinition,
+  ToolEffects,
+  ToolResult,
+} from "../domain/tool.ts";
 
 /** A tool of one server, under its own name, without the prefix that models see. */
 export interface OwnTool extends ToolDefinition, ToolEffects {}
-
-/** How a tool server is: `idle` until it is first needed. */
-export interface ServerStatus {
-  status: "idle" | "starting" | "ready" | "failed";
-  /** Why it failed, for people: without a secret. */
-  error?: string;
-}
 
 /** A source of tools: an MCP server, the workspace, the demo. */
 export interface ToolServer {

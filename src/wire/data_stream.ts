@@ -71,6 +71,8 @@ function encodePart(event: RunEvent): string {
       return line("a", { toolCallId: event.toolCallId, result: event.output });
     case "tool-output-error":
       return line("a", { toolCallId: event.toolCallId, result: { error: event.errorText } });
+    case "tool-output-denied":
+      return line("a", { toolCallId: event.toolCallId, result: { error: event.reason ?? DENIED } });
     case "source-url":
       return line("h", {
         sourceType: "url",
@@ -87,6 +89,9 @@ function encodePart(event: RunEvent): string {
       return "";
   }
 }
+
+/** Stands for the result of a call that a person denied without a reason. */
+export const DENIED = "The tool call was denied.";
 
 /** Tool arguments as the protocol requires them: always an object. */
 export function toolArgs(input: unknown): Record<string, unknown> {

@@ -122,6 +122,15 @@ function toolChunk(event: ToolEvent): object {
       return { type: "tool-output-available", toolCallId, output: event.output, ...flags };
     case "tool-output-error":
       return { type: "tool-output-error", toolCallId, errorText: event.errorText, ...flags };
+    case "tool-progress": {
+      const { output } = event;
+      return { type: "tool-output-available", toolCallId, output, preliminary: true, ...flags };
+    }
+    // Only clients since AI SDK 6 know these.
+    case "tool-approval-request":
+      return { type: "tool-approval-request", approvalId: event.approvalId, toolCallId };
+    case "tool-output-denied":
+      return { type: "tool-output-denied", toolCallId };
   }
 }
 

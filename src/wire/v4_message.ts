@@ -10,7 +10,7 @@ import {
   toolNameOf,
   type ToolPart,
 } from "../domain/message.ts";
-import { base64Of, toolArgs } from "./data_stream.ts";
+import { base64Of, DENIED, toolArgs } from "./data_stream.ts";
 import { unfinished } from "./unfinished.ts";
 import type { V4Attachment, V4Message, V4Part, V4Source, V4ToolInvocation } from "./v4_schema.ts";
 
@@ -164,7 +164,7 @@ function stateOf(part: ToolPart): Pick<V4ToolInvocation, "state" | "result"> {
     case "output-denied":
       return {
         state: "result",
-        result: { error: part.approval?.reason ?? "The tool call was denied." },
+        result: { error: part.approval?.reason ?? DENIED },
       };
     default:
       return { state: "call" };

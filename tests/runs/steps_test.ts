@@ -1,10 +1,10 @@
-/** A run of several steps: what happens between two of them is injected here. */
+/** A run of several steps, with a tool of this server between two of them. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { AfterStep } from "../../src/runs/after_step.ts";
 import { FastClock } from "../kit/clock.ts";
 import { partsOf, StreamReader, textOf } from "../kit/data_stream.ts";
 import type { ScriptSource } from "../kit/provider/provider.ts";
 import { startScripted } from "../kit/scripted.ts";
+import { type TestTool, testToolbox } from "../kit/toolbox.ts";
 import { rowsOf, within } from "./many_kit.ts";
 
 const LIMIT = 10_000;
@@ -19,25 +19,20 @@ const CALLS = (results: number): ScriptSource => ({ body }) => {
     : {
       steps: [
         { text: "Let me see. " },
-        { toolCall: { id: `call_${known}`, name: "look", args: { at: known } } },
+        { toolCall: { id: `call_${known}`, name: "test__look", args: { at: known } } },
         { finish: "tool-calls", usage: { input: 10, output: 1 } },
       ],
     };
 };
 
-/** Gives every open call its result. */
-const answerCalls: AfterStep = ({ parts }, _signal, emit) => {
-  const calls = parts.flatMap((part) =>
-    "toolCallId" in part && part.state === "input-available" ? [part.toolCallId] : []
-  );
-  for (const toolCallId of calls) emit({ type: "tool-output", toolCallId, output: { seen: true } });
-  return Promise.resolve(calls.length > 0);
-};
+/** A toolbox in which looking gives this. */
+const looking = (run: TestTool["run"]) => testToolbox({ look: { run } });
+const toolbox = looking(() => ({ output: { seen: true } }));
 
 const ATTEMPTS = `SELECT kind, outcome, input_tokens, output_tokens FROM attempts ORDER BY rowid`;
 
 Deno.test("a run goes on step by step: the model sees results, the ledger each request", async () => {
-  await using scripted = await startScripted({ script: CALLS(2), afterStep: answerCalls });
+  await using scripted = await startScripted({ script: CALLS(2), toolbox });
   const chat = await scripted.chat();
   const stream = partsOf(await (await scripted.send(chat, "Look")).text());
   assertEquals(textOf(stream), "Let me see. Let me see. 2 results");
@@ -68,7 +63,7 @@ Deno.test("each step is tried again before its first content", async () => {
   let asked = 0;
   await using scripted = await startScripted({
     script: (request) => ++asked === 2 ? { status: 500 } : model(request),
-    afterStep: answerCalls,
+    toolbox,
     clock: new FastClock(100),
   });
   const chat = await scripted.chat();
@@ -83,15 +78,15 @@ Deno.test("each step is tried again before its first content", async () => {
 });
 
 for (
-  const [name, afterStep, end] of [
-    ["throws", () => Promise.reject(new Error("a bug")), "3:"],
-    ["never settles", () => new Promise<boolean>(() => {}), "d:"],
-  ] satisfies [string, AfterStep, string][]
+  const [name, run, end] of [
+    ["throws", () => Promise.reject(new Error("a bug")), "d:"],
+    ["never settles", () => new Promise(() => {}), "d:"],
+  ] satisfies [string, TestTool["run"], string][]
 ) {
-  Deno.test(`what follows a step ${name}: the run still ends`, async () => {
+  Deno.test(`a tool ${name}: the run still ends`, async () => {
     await using scripted = await startScripted({
       script: CALLS(1),
-      afterStep,
+      toolbox: looking(run),
       clock: new FastClock(100),
     });
     const chat = await scripted.chat();
@@ -103,9 +98,8 @@ for (
     await within(LIMIT, "the end", reader.rest());
     assertStringIncludes(reader.text, `\n${end}`);
     const rows = await rowsOf(scripted.server.dataDir, ATTEMPTS);
-    assertEquals(rows.map(({ input_tokens, output_tokens }) => [input_tokens, output_tokens]), [
-      [10, 1],
-    ]);
+    const used = rows.map(({ input_tokens, output_tokens }) => [input_tokens, output_tokens]);
+    assertEquals(used, name === "throws" ? [[10, 1], [30, 3]] : [[10, 1]]);
     const again = await scripted.send(chat, "Again");
     assertEquals(again.status, 200);
     await again.body?.cancel();

@@ -91,6 +91,7 @@ function queuedOf(name: string, id: string, parts: Part[] = []): QueuedSend {
       thinking: false,
       tools: [],
       output: null,
+      unattended: "ask",
     },
     failure: null,
   };

@@ -138,6 +138,18 @@ const GOLDEN: [RunEvent, string][] = [
     `{"type":"finish","finishReason":"stop","messageMetadata":${METADATA}}`,
   ],
   [
+    { type: "tool-progress", toolCallId: "c", output: "half" },
+    '{"type":"tool-output-available","toolCallId":"c","output":"half","preliminary":true,"dynamic":true}',
+  ],
+  [
+    { type: "tool-approval-request", toolCallId: "c", approvalId: "a" },
+    '{"type":"tool-approval-request","approvalId":"a","toolCallId":"c"}',
+  ],
+  [
+    { type: "tool-output-denied", toolCallId: "c", reason: "no" },
+    '{"type":"tool-output-denied","toolCallId":"c"}',
+  ],
+  [
     { type: "finish", state: "interrupted", finishReason: "other", usage, model: "x" },
     `{"type":"finish","finishReason":"other","messageMetadata":${
       marked("interrupted", "interrupted", "Parley ended while it made this answer.")
@@ -170,6 +182,9 @@ const KINDS: Record<RunEvent["type"], true> = {
   "tool-input-error": true,
   "tool-output": true,
   "tool-output-error": true,
+  "tool-progress": true,
+  "tool-approval-request": true,
+  "tool-output-denied": true,
   "source-url": true,
   "source-document": true,
   "file": true,

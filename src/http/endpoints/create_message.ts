@@ -81,7 +81,10 @@ after, and a chunk in its \`data\`; the last is \`[DONE]\`. Skip lines that begi
 \`reasoning-delta\` and \`reasoning-end\` a reasoning.
 - \`tool-input-start\`, \`tool-input-delta\` and \`tool-input-available\` are a tool call, and \
 \`tool-output-available\` is its result; \`tool-input-error\` and \`tool-output-error\` are its \
-failures. A call has \`dynamic\` unless the request declared its tool.
+failures. A call has \`dynamic\` unless the request declared its tool. What a running tool has to show \
+is a \`preliminary\` \`tool-output-available\`.
+- \`tool-approval-request\` asks for a yes, with its \`approvalId\`; the answer ends, and goes on once \
+the message is sent back with it, or by the route of approvals. \`tool-output-denied\` is a no.
 - \`source-url\`, \`source-document\` and \`file\` are a source, a document and a file.
 - \`finish\` ends the answer, with its \`finishReason\` and, as \`messageMetadata\`, its \
 \`totalUsage\` and \`model\`; \`abort\` ends an answer that was stopped, and \`error\` one that \
@@ -113,7 +116,7 @@ export function createMessage(app: App, parts: HttpParts): void {
     const body = await readBody(c, parts, createMessageSchema, DECODE_FAILURE);
     const message = decode(body, parts);
     await keepFiles(message, chat, parts);
-    const { trigger, thinking = false, busy = parts.busy } = body;
+    const { trigger, thinking = false, busy = parts.busy, unattended = parts.unattended } = body;
     const asked = {
       model: body.model ?? await modelOf(body, parts),
       thinking,
@@ -123,10 +126,17 @@ export function createMessage(app: App, parts: HttpParts): void {
     // Only AI SDK 5 and later send a trigger.
     const otherwise = trigger === undefined ? "data" : "ui";
     const protocol = negotiate(c.req.valid("query").protocol, c.req.raw.headers, otherwise);
-    const keyed = keyOf(c, [chat.id, message, ...Object.values(asked)]);
+    const keyed = keyOf(c, [
+      chat.id,
+      message,
+      ...Object.values(asked),
+      // Keys of an older Parley stay good.
+      ...(body.unattended === undefined ? [] : [unattended]),
+    ]);
     return await streamRun(c, parts, async () => {
       const sent = { ...message, id: message.id ?? ids.uuid() };
-      const run = await runs.send({ ...asked, chat, message: sent, protocol, busy, keyed });
+      const send = { ...asked, chat, message: sent, protocol, busy, unattended, keyed };
+      const run = await runs.send(send);
       return { run, encoder: ENCODERS[protocol] };
     });
   });

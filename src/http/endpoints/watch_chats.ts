@@ -19,6 +19,8 @@ const eventSchema = () =>
       "chat.deleted",
       "run.started",
       "run.ended",
+      "approval.requested",
+      "approval.answered",
       "session.ended",
     ]),
     data: z.string().meta({ description: "JSON." }),
@@ -44,6 +46,8 @@ colon.
 - \`chat.deleted\` holds its \`id\`.
 - \`run.started\` holds \`chat_id\`, \`run_id\` and \`model\`.
 - \`run.ended\` holds \`chat_id\`, \`run_id\` and the run's \`state\`.
+- \`approval.requested\` and \`approval.answered\` hold \`chat_id\`, \`approval_id\` and the \`tool\`, \
+or whether it was \`approved\`.
 - \`session.ended\` is the last, if the token was revoked or has expired; it holds a \`message\`.`,
   responses: { 200: answer("The events.", content("text/event-stream", eventSchema, EXAMPLE)) },
   errors: [429],
@@ -105,5 +109,9 @@ function payload(event: ChatEvent): object {
       return { chat_id: event.chatId, run_id: event.runId, model: event.model };
     case "run.ended":
       return { chat_id: event.chatId, run_id: event.runId, state: event.state };
+    case "approval.requested":
+      return { chat_id: event.chatId, approval_id: event.approvalId, tool: event.tool };
+    case "approval.answered":
+      return { chat_id: event.chatId, approval_id: event.approvalId, approved: event.approved };
   }
 }

@@ -1,5 +1,6 @@
 /** The body of `POST …/messages`. */
 import { z } from "zod";
+import { UNATTENDED } from "../../domain/approval.ts";
 import { BUSY_POLICIES } from "../../domain/policies.ts";
 import { nameSchema, objectSchema } from "../../wire/validate.ts";
 
@@ -43,6 +44,10 @@ export const createMessageSchema = z.object({
   }),
   thinking: z.boolean().optional().meta({
     description: "Asks for reasoning. A model that cannot reason just answers.",
+  }),
+  unattended: z.enum(UNATTENDED).optional().meta({
+    description: "What becomes of a call of this server's tools that needs the approval of a " +
+      "person: the answer ends until it comes, or, if nobody watches, the call is denied.",
   }),
   busy: z.enum(BUSY_POLICIES).optional().meta({
     description: "The policy if the chat is answering: refuse the message with 409, queue it, or " +

@@ -1,0 +1,280 @@
+import { callHash, type JournaledCall } from "../domain/approval.ts";
+import { RunError } from "../domain/errors.ts";
+import type { RunEvent } from "../domain/event.ts";
+import { isJsonObject, type JsonObject } from "../domain/json.ts";
+import { isToolPart, type Part, toolNameOf, type ToolPart } from "../domain/message.ts";
+import type { RunRecord } from "../domain/records.ts";
+import type { ServerTool } from "../domain/tool.ts";
+import { argumentsProblem } from "../models/output.ts";
+import type { Parts } from "./parts.ts";
+import { whileHeld } from "./patience.ts";
+import type { AnswerRequest } from "./run_job.ts";
+import { resultEvents } from "./tool_result.ts";
+
+type Needed =
+  & Pick<Parts, "toolbox" | "toolCalls" | "toolSteps" | "approvalMs" | "disk" | "ids" | "clock">
+  & Parameters<typeof whileHeld>[2]
+  & Parameters<typeof resultEvents>[3];
+
+/** How many calls of a step run at once. */
+const AT_ONCE = 8;
+
+/** How often in a row a model may call a tool with the same arguments. */
+const REPEATS = 5;
+
+/** How many names of tools a model is told that called one that does not exist. */
+const TOLD = 50;
+
+const ENDED = "The run ended before the tool did. It may have had an effect.";
+
+/** A call that has no result yet. */
+interface OpenCall {
+  part: ToolPart;
+  tool: ServerTool;
+  input: JsonObject;
+}
+
+/** What a loop says to its run. `fits` counts an event; false if the answer has no room for it. */
+export interface Listener {
+  emit: (event: RunEvent) => void;
+  fits: (event: RunEvent) => boolean;
+}
+
+/** The tools of this server in one run: what it may call, and what becomes of its calls. */
+export class ToolLoop {
+  /** The calls that wait for a yes or no, so that the run ends. */
+  asked: JournaledCall[] = [];
+  /** True once the journal has calls of the run, or will have. */
+  isUsed: boolean;
+  readonly #tools = new Map<string, ServerTool>();
+  #remembered: Map<string, boolean> | undefined;
+  #steps = 0;
+  #last = "";
+  #repeats = 0;
+
+  /** `key` is the stored key of the answer; `before` the parts of the answer that it continues. */
+  constructor(
+    private readonly run: RunRecord,
+    private readonly request: AnswerRequest,
+    private readonly key: string,
+    private readonly before: readonly Part[],
+    private readonly parts: Needed,
+  ) {
+    this.isUsed = before.some(isAnswered);
+  }
+
+  /** Finds the tools. A client's own tool of the same name comes first. */
+  async open(): Promise<readonly ServerTool[]> {
+    const { toolbox } = this.parts;
+    const own = new Set(this.request.tools.map(({ name }) => name));
+    for (const tool of await toolbox.definitions({ id: this.run.ownerId })) {
+      if (!own.has(tool.name)) this.#tools.set(tool.name, tool);
+    }
+    return [...this.#tools.values()];
+  }
+
+  /** Runs the calls of the continued answer that were approved, and tells of those that were denied. */
+  async resume(signal: AbortSignal, listener: Listener): Promise<void> {
+    const approved: [OpenCall, JournaledCall][] = [];
+    for (const part of this.before) {
+      if (!isAnswered(part)) continue;
+      const { toolCallId, approval: { id, approved: isApproved, reason } } = part;
+      if (!isApproved) {
+        listener.emit({ type: "tool-output-denied", toolCallId, ...(reason && { reason }) });
+        continue;
+      }
+      const call = this.#openCall(part);
+      if (typeof call === "string") listener.emit(failed(part, call));
+      else approved.push([call, { ...this.#journaled(call), id, state: "approved" }]);
+    }
+    await this.#execute(approved, signal, listener);
+  }
+
+  /**
+   * Does what the calls of a step ask for. Resolves to whether the model has to be asked again: not if
+   * the answer is whole, or its client has calls to run, or somebody has to say yes.
+   * @throws {RunError} `tool_limit`, with all calls closed.
+   */
+  async afterStep(parts: Part[], signal: AbortSignal, listener: Listener): Promise<boolean> {
+    this.#steps++;
+    const own = parts.filter(isOwnCall);
+    if (this.#tools.size === 0 || own.length === 0) return false;
+    const open = own.filter((part) => isOpen(part) && part.type === "dynamic-tool");
+    const isClients = own.some((part) => isOpen(part) && part.type !== "dynamic-tool");
+    if (open.length > 0 || !isClients) this.#checkLimits(open, listener);
+    const runs: [OpenCall, JournaledCall][] = [];
+    for (const part of open) {
+      const call = await this.#checked(part);
+      if (typeof call === "string") listener.emit(failed(part, call));
+      else if (await this.#actionOf(call) === "allow") runs.push([call, this.#journaled(call)]);
+      else this.asked.push({ ...this.#journaled(call), state: "asked" });
+    }
+    this.isUsed ||= this.asked.length > 0;
+    await this.#execute(runs, signal, listener);
+    return this.asked.length === 0 && !isClients;
+  }
+
+  /** The events that close the calls which nobody will run any more, and ask for a yes for the others. */
+  closing(parts: readonly Part[]): RunEvent[] {
+    const isAsked = ({ toolCallId }: ToolPart) =>
+      this.asked.some((call) => call.toolCallId === toolCallId);
+    const left = parts.filter(isToolPart)
+      .filter((part) => isOpen(part) || isAnswered(part))
+      .filter((part) => this.#tools.has(toolNameOf(part)) && !isAsked(part));
+    return [
+      ...left.map((part) => failed(part, ENDED)),
+      ...this.asked.map(({ id, toolCallId }): RunEvent => ({
+        type: "tool-approval-request",
+        toolCallId,
+        approvalId: id,
+      })),
+    ];
+  }
+
+  /** Counts steps and repeated calls. */
+  #checkLimits(open: readonly ToolPart[], listener: Listener): void {
+    let reason = this.#steps >= this.parts.toolSteps
+      ? `The answer has taken ${this.#steps} steps, and may not take more.`
+      : undefined;
+    for (const part of open) {
+      const call = callHash(toolNameOf(part), part.input);
+      this.#repeats = call === this.#last ? this.#repeats + 1 : 1;
+      this.#last = call;
+      if (this.#repeats < REPEATS) continue;
+      reason ??= `The model called ${toolNameOf(part)} with the same arguments ` +
+        `${REPEATS} times in a row.`;
+    }
+    if (reason === undefined) return;
+    for (const part of open) listener.emit(failed(part, `Not run. ${reason}`));
+    throw new RunError({ class: "tool_limit", message: reason, retryable: false });
+  }
+
+  /** The call, or why it cannot be run. */
+  async #checked(part: ToolPart): Promise<OpenCall | string> {
+    const call = this.#openCall(part);
+    if (typeof call === "string") return call;
+    const problem = await argumentsProblem(call.input, call.tool.schema);
+    if (problem !== undefined) return `The arguments do not fit the tool: ${problem}.`;
+    const action = await this.#actionOf(call);
+    if (action === "deny") return `The policies of this server do not allow this call.`;
+    if (action === "ask" && this.request.unattended === "deny") {
+      return "Denied: this call needs the approval of a person, and nobody watches this run.";
+    }
+    return call;
+  }
+
+  #openCall(part: ToolPart): OpenCall | string {
+    const name = toolNameOf(part);
+    const tool = this.#tools.get(name);
+    if (!tool) {
+      const names = [...this.#tools.keys()].slice(0, TOLD).join(", ");
+      return `There is no tool "${name.slice(0, 100)}". The tools of this server: ${names}.`;
+    }
+    const { input } = part;
+    return isJsonObject(input)
+      ? { part, tool, input: input as JsonObject }
+      : "The arguments do not fit the tool: expected an object.";
+  }
+
+  /** What the policies say, or whoever answered for all calls of the tool in this chat. */
+  async #actionOf({ tool, input }: OpenCall) {
+    const action = this.parts.toolbox.actionOf(tool, input);
+    if (action !== "ask") return action;
+    this.#remembered ??= await this.parts.toolCalls.remembered(this.run.chatId);
+    const answer = this.#remembered.get(tool.name);
+    return answer === undefined ? "ask" : answer ? "allow" : "deny";
+  }
+
+  /** Notes the calls in the journal, runs them side by side, and tells what came of them. */
+  async #execute(
+    calls: readonly [OpenCall, JournaledCall][],
+    signal: AbortSignal,
+    listener: Listener,
+  ): Promise<void> {
+    if (calls.length === 0) return;
+    this.isUsed = true;
+    const { toolCalls, disk } = this.parts;
+    const noted = calls.map(([, journaled]) => journaled);
+    const begun = await whileHeld(
+      this.run.id,
+      () => toolCalls.begin(noted),
+      this.parts,
+      signal,
+    );
+    // What changes nothing may run again, so its intent may be lost.
+    if (noted.some(({ isRepeatable }) => !isRepeatable)) await disk.durable();
+    const waiting = calls.values();
+    const worker = async () => {
+      for (const [{ part }, journaled] of waiting) {
+        signal.throwIfAborted();
+        if (begun.has(journaled.id)) await this.#executeOne(part, journaled, signal, listener);
+        else listener.emit(failed(part, "Not run: this call has no approval any more."));
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, calls.length) }, worker));
+  }
+
+  async #executeOne(
+    part: ToolPart,
+    { id, tool, input }: JournaledCall,
+    signal: AbortSignal,
+    listener: Listener,
+  ): Promise<void> {
+    const { toolCallId } = part;
+    const { id: runId, chatId, ownerId } = this.run;
+    const call = { id, tool, input, runId, chatId, ownerId };
+    const result = await this.parts.toolbox.execute(call, signal, (output) => {
+      const progress: RunEvent = { type: "tool-progress", toolCallId, output };
+      if (listener.fits(progress)) listener.emit(progress);
+    });
+    signal.throwIfAborted();
+    for (const event of await resultEvents(part, result, call, this.parts)) {
+      if (listener.fits(event)) listener.emit(event);
+      else listener.emit(failed(part, "The result is more than this answer has room for."));
+    }
+  }
+
+  #journaled({ part: { toolCallId }, tool, input }: OpenCall): JournaledCall {
+    const { run, request, key, parts: { ids, clock, approvalMs } } = this;
+    const { thinking, tools, output, unattended } = request;
+    const now = clock.now();
+    return {
+      id: ids.uuid(),
+      runId: run.id,
+      chatId: run.chatId,
+      ownerId: run.ownerId,
+      messageId: run.messageId,
+      messageKey: key,
+      toolCallId,
+      tool: tool.name,
+      input,
+      hash: callHash(tool.name, input),
+      state: "running",
+      isRepeatable: tool.readOnly || tool.idempotent,
+      isInDoubt: false,
+      createdAt: now,
+      expiresAt: now + approvalMs,
+      request: { model: run.model, protocol: run.protocol, thinking, tools, output, unattended },
+    };
+  }
+}
+
+/** A call with a yes or no that nothing has come of yet. */
+type Answered = ToolPart & { approval: { id: string; approved: boolean; reason?: string } };
+
+function isAnswered(part: Part): part is Answered {
+  return isToolPart(part) && part.state === "approval-responded" &&
+    part.approval?.approved !== undefined;
+}
+
+function isOwnCall(part: Part): part is ToolPart {
+  return isToolPart(part) && !part.providerExecuted;
+}
+
+function isOpen({ state }: ToolPart): boolean {
+  return state === "input-available";
+}
+
+function failed({ toolCallId }: ToolPart, errorText: string): RunEvent {
+  return { type: "tool-output-error", toolCallId, errorText };
+}

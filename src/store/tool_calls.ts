@@ -1,0 +1,173 @@
+import type { ApprovalAnswer, JournaledCall } from "../domain/approval.ts";
+import type { ApprovalCursor, ToolCallStore } from "../domain/ports.ts";
+import type { Database } from "./database.ts";
+import { updateMessage } from "./messages.ts";
+import { sql, type Statement } from "./statement.ts";
+
+/** A row of the table `tool_calls`. */
+interface CallRow extends Omit<JournaledCall, "input" | "request" | "isRepeatable" | "isInDoubt"> {
+  input: string;
+  request: string | null;
+  isRepeatable: number;
+  isInDoubt: number;
+}
+
+const COLUMNS = sql`tool_calls.id, tool_calls.run_id AS "runId", tool_calls.chat_id AS "chatId",
+  tool_calls.owner_id AS "ownerId", message_id AS "messageId", message_key AS "messageKey",
+  tool_call_id AS "toolCallId", tool, input, hash, state, is_repeatable AS "isRepeatable",
+  is_in_doubt AS "isInDoubt",
+  tool_calls.created_at AS "createdAt", expires_at AS "expiresAt", request`;
+
+/** The journal in the database. Only calls of runs of `owner`, this process, are begun. */
+export function toolCallStore(db: Database, owner: string): ToolCallStore {
+  return {
+    async begin(calls) {
+      const ids = JSON.stringify(calls.map(({ id }) => id));
+      const results = await db.write([
+        ...calls.map((call) => beginCall(call, owner)),
+        // A try whose answer was lost has begun them.
+        sql<{ id: string }>`SELECT id FROM tool_calls
+          WHERE id IN (SELECT value FROM json_each(${ids})) AND state = 'running'`,
+      ], { repeatable: true });
+      return new Set(results.at(-1)!.rows.map(({ id }) => id));
+    },
+
+    ofRun: async (runId) =>
+      (await db.all(sql<CallRow>`
+        SELECT ${COLUMNS} FROM tool_calls WHERE run_id = ${runId} ORDER BY rowid`)).map(toCall),
+
+    async find(ownerId, id) {
+      const row = await db.get(sql<CallRow>`
+        SELECT ${COLUMNS} FROM tool_calls WHERE id = ${id} AND owner_id = ${ownerId}`);
+      return row && toCall(row);
+    },
+
+    waiting: async (ownerId, now, page) =>
+      (await db.all(selectWaiting(ownerId, now, page))).map(toCall),
+
+    async remembered(chatId) {
+      const rows = await db.all(sql<{ tool: string; approved: number }>`
+        SELECT tool, state <> 'denied' AS approved FROM tool_calls
+        WHERE chat_id = ${chatId} AND remembered ORDER BY tool, answered_at`);
+      return new Map(rows.map(({ tool, approved }) => [tool, approved === 1]));
+    },
+
+    async answer(given, message) {
+      const [{ rowsAffected }] = await db.write([
+        updateMessage(message, canAnswer([given], message.key)),
+        answerCall(given, isLast(message.key)),
+      ]);
+      return rowsAffected === 1;
+    },
+  };
+}
+
+/** A page of the calls that wait, the oldest first: of answers that their chats end in. */
+export function selectWaiting(
+  ownerId: string,
+  now: number,
+  { after, limit, chatId }: { after?: ApprovalCursor; limit: number; chatId?: string },
+): Statement<CallRow> {
+  const isBehind = after
+    ? sql`(tool_calls.created_at, tool_calls.id) > (${after.createdAt}, ${after.id})`
+    : sql`true`;
+  const isIn = chatId === undefined ? sql`true` : sql`tool_calls.chat_id = ${chatId}`;
+  return sql<CallRow>`
+    SELECT ${COLUMNS} FROM tool_calls CROSS JOIN chats ON chats.id = tool_calls.chat_id
+    WHERE tool_calls.owner_id = ${ownerId} AND state = 'asked' AND expires_at > ${now}
+      AND chats.leaf_key = message_key AND chats.owner_id = ${ownerId}
+      AND ${isBehind} AND ${isIn}
+    ORDER BY tool_calls.created_at, tool_calls.id LIMIT ${limit}`;
+}
+
+/**
+ * Notes that a call is about to run: a new one, or one with a yes for just this. It changes a row only
+ * if its run is live here, and an approved call only once.
+ */
+function beginCall(call: JournaledCall, owner: string): Statement<never> {
+  const isLive = sql`EXISTS (SELECT 1 FROM runs
+    WHERE id = ${call.runId} AND state = 'running' AND lease_owner = ${owner})`;
+  if (call.state === "approved") {
+    return sql`
+      UPDATE tool_calls SET state = 'running'
+      WHERE id = ${call.id} AND state = 'approved' AND run_id = ${call.runId}
+        AND hash = ${call.hash} AND ${isLive}`;
+  }
+  return insertCalls([{ ...call, state: "running" }], isLive);
+}
+
+/** The statement that writes calls into the journal under a condition. */
+export function insertCalls(
+  calls: readonly JournaledCall[],
+  condition: Statement = sql`true`,
+): Statement<never> {
+  const rows = calls.map((call) => ({
+    ...call,
+    input: JSON.stringify(call.input),
+    request: call.request && JSON.stringify(call.request),
+  }));
+  const of = (name: keyof JournaledCall) => sql`value ->> ${`$.${name}`}`;
+  return sql`
+    INSERT INTO tool_calls (id, run_id, chat_id, owner_id, message_id, message_key, tool_call_id,
+      tool, input, hash, state, is_repeatable, is_in_doubt, created_at, expires_at, request)
+    SELECT ${of("id")}, ${of("runId")}, ${of("chatId")}, ${of("ownerId")}, ${of("messageId")},
+      ${of("messageKey")}, ${of("toolCallId")}, ${of("tool")}, ${of("input")}, ${of("hash")},
+      ${of("state")}, ${of("isRepeatable")}, ${of("isInDoubt")}, ${of("createdAt")},
+      ${of("expiresAt")}, ${of("request")}
+    FROM json_each(${JSON.stringify(rows)}) WHERE ${condition}
+    ON CONFLICT DO NOTHING`;
+}
+
+/** The statement that answers a call that waits, once. */
+export function answerCall(
+  { id, approved, reason, remember, answeredAt }: ApprovalAnswer,
+  condition: Statement = sql`true`,
+): Statement<never> {
+  return sql`
+    UPDATE tool_calls SET state = ${approved ? "approved" : "denied"}, reason = ${reason ?? null},
+      remembered = ${remember ?? false}, answered_at = ${answeredAt}
+    WHERE id = ${id} AND state = 'asked' AND expires_at > ${answeredAt} AND ${condition}`;
+}
+
+/** True if all of these calls wait, are of that message, and its chat ends in it. */
+export function canAnswer(answers: readonly ApprovalAnswer[], messageKey: string): Statement {
+  if (answers.length === 0) return sql`true`;
+  const ids = JSON.stringify(answers.map(({ id }) => id));
+  const now = answers[0]!.answeredAt;
+  return sql`(SELECT count(*) FROM json_each(${ids}) JOIN tool_calls ON id = value
+    WHERE state = 'asked' AND expires_at > ${now} AND ${isLast(messageKey)}) = ${answers.length}`;
+}
+
+/** True for a call of that message, if its chat ends in it. */
+function isLast(messageKey: string): Statement {
+  return sql`message_key = ${messageKey} AND EXISTS (SELECT 1 FROM chats
+    WHERE chats.id = tool_calls.chat_id AND leaf_key = message_key)`;
+}
+
+/** The statement that gives answered calls to the run that goes on with them. */
+export function moveCalls(ids: readonly string[], runId: string): Statement<never> {
+  return sql`
+    UPDATE tool_calls SET run_id = ${runId}
+    WHERE id IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+}
+
+/** The statement that closes the calls of a run that ends; those in doubt stay so. */
+export function closeCalls(
+  runId: string,
+  as: "done" | "unknown",
+  condition: Statement,
+): Statement<never> {
+  return sql`
+    UPDATE tool_calls SET state = ${as}
+    WHERE run_id = ${runId} AND state IN ('running', 'approved') AND ${condition}`;
+}
+
+function toCall({ input, request, isRepeatable, isInDoubt, ...row }: CallRow): JournaledCall {
+  return {
+    ...row,
+    input: JSON.parse(input),
+    request: request === null ? null : JSON.parse(request),
+    isRepeatable: isRepeatable === 1,
+    isInDoubt: isInDoubt === 1,
+  };
+}
