@@ -35,6 +35,12 @@ export function endOf(transition: Exclude<RunTransition, "start">): MessageStatu
   return TRANSITIONS.running[transition];
 }
 
+/** The transition that ends a running run in that state. */
+export function transitionTo(state: MessageStatus): RunTransition {
+  const moves = Object.entries(TRANSITIONS.running) as [RunTransition, MessageStatus][];
+  return moves.find(([, to]) => to === state)![0];
+}
+
 /** True for a final state. */
 export function isEnded(state: RunState): state is MessageStatus {
   return Object.keys(TRANSITIONS[state]).length === 0;

@@ -5,7 +5,13 @@ import { AppError, RunError, type RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { messageText, type Part } from "../domain/message.ts";
 import type { RunEnding, RunRecord, StoredMessage } from "../domain/records.ts";
-import { endOf, nextState, type RunState, type RunTransition } from "../domain/run.ts";
+import {
+  endOf,
+  nextState,
+  type RunState,
+  type RunTransition,
+  transitionTo,
+} from "../domain/run.ts";
 import type { ServerTool } from "../domain/tool.ts";
 import type { Emit, Step, StepOutcome } from "../models/step.ts";
 import type { CatalogModel } from "../models/catalog.ts";
@@ -140,7 +146,13 @@ export class Run {
   }
 
   async #request(model: CatalogModel, continuation: Continuation | undefined): Promise<Step> {
-    const { record, prompt, request } = this.#job;
+    const { record, request } = this.#job;
+    const before = this.#before?.parts.length;
+    // The results of calls that were approved are in it by now.
+    const prompt = before === undefined ? this.#job.prompt : {
+      ...this.#job.prompt,
+      parts: this.#assembly.parts({ ended: false }).slice(0, before),
+    };
     const { conversation, systemPrompt, outputTokens } = this.#parts;
     const target = { type: model.type, model: model.id, system: systemPrompt };
     const said = continuation ? [] : this.#said();
@@ -200,7 +212,7 @@ export class Run {
       attempt(() => this.#assembly.apply(event));
       this.#log.append(event);
     }
-    this.#move(TRANSITION_TO[end.state]);
+    this.#move(transitionTo(end.state));
     const answer = attempt(() => this.#assembly.parts({ ended: true }));
     const failure = await this.#log.end(this.#endingOf(end, answer ?? []));
     if (this.#log.unsynced) this.#report("a run's ending is not synced", this.#log.unsynced);
@@ -283,13 +295,6 @@ export class Run {
     this.#parts.logger.log("error", message, { run, chat, reason });
   }
 }
-
-const TRANSITION_TO = {
-  completed: "complete",
-  stopped: "stop",
-  interrupted: "interrupt",
-  failed: "fail",
-} as const;
 
 /** What `make` gives, or undefined if it throws: nothing may keep a run from its ending. */
 function attempt<T>(make: () => T): T | undefined {

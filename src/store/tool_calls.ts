@@ -134,7 +134,7 @@ export function canAnswer(answers: readonly ApprovalAnswer[], messageKey: string
   if (answers.length === 0) return sql`true`;
   const ids = JSON.stringify(answers.map(({ id }) => id));
   const now = answers[0]!.answeredAt;
-  return sql`(SELECT count(*) FROM json_each(${ids}) JOIN tool_calls ON id = value
+  return sql`(SELECT count(*) FROM json_each(${ids}) JOIN tool_calls ON tool_calls.id = value
     WHERE state = 'asked' AND expires_at > ${now} AND ${isLast(messageKey)}) = ${answers.length}`;
 }
 
