@@ -164,7 +164,9 @@ function find(
 function refuseUnknownKeys(file: ConfigFile): void {
   const keys = SETTINGS.map(({ key }) => key.split("."));
   file.keys([], [...new Set(keys.map(([first]) => first!)), "providers"]);
-  file.keys(["limits"], keys.flatMap(([, second]) => second ?? []));
+  for (const group of ["limits", "tools"]) {
+    file.keys([group], keys.flatMap(([first, second]) => first === group ? second! : []));
+  }
 }
 
 function refuseContradictions({ settings, given }: ReadConfig): void {

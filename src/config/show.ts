@@ -17,19 +17,22 @@ interface Line {
  * one, refers to its variable; one that comes from elsewhere is left out, and a comment says so.
  */
 export function showConfig(read: ReadConfig): string {
-  const top = SETTINGS.filter(({ key }) => !key.startsWith("limits."));
-  const limits = SETTINGS.filter(({ key }) => key.startsWith("limits."));
   const lines = (settings: readonly Setting[]) => settings.map((setting) => line(setting, read));
+  const group = (name: string): Line => {
+    const settings = SETTINGS.filter(({ key }) => key.startsWith(`${name}.`));
+    return { key: name, text: object(lines(settings), "  "), comment: "" };
+  };
   const providers = read.providers.map((provider) => object(providerLines(provider), "    "));
   return `// The configuration of Parley ${VERSION}, as --config takes it.\n` + object([
-    ...lines(top),
-    { key: "limits", text: object(lines(limits), "  "), comment: "" },
+    ...lines(SETTINGS.filter(({ key }) => !key.includes("."))),
+    group("tools"),
+    group("limits"),
     { key: "providers", text: `[\n    ${providers.join(",\n    ")}\n  ]`, comment: "" },
   ], "");
 }
 
 function line({ key, secret }: Setting, { settings, given, dataDir }: ReadConfig): Line {
-  const name = key.replace("limits.", "");
+  const name = key.split(".").at(-1)!;
   const found = given.get(key);
   if (found) return givenLine(name, settings[key as keyof typeof settings], found, secret);
   const value = key === "data" ? dataDir : settings[key as keyof typeof settings];

@@ -32,10 +32,12 @@ const FAILURES: Readonly<Record<string, [string, string, Answer["headers"]?]>> =
   404: ["NotFound", "The resource does not exist, or belongs to someone else."],
   409: [
     "Busy",
-    "The chat is answering already; or it has moved on from the answer that was sent back; or the " +
-    "message with this `Idempotency-Key` was removed from the queue. Nothing was stored.",
+    "The chat is answering already; or it has moved on from the answer that was sent back; or that " +
+    "waits for approvals, or has them; or the message with this `Idempotency-Key` was removed from " +
+    "the queue. Nothing was stored.",
     { "Parley-Run-Id": component("headers", "LiveRunId") },
   ],
+  410: ["Expired", "The approval could be answered no longer than until `expires_at`."],
   413: ["TooLarge", "The body or the message is too large, or the chat cannot take any more."],
   415: ["UnsupportedMediaType", "The body is not JSON."],
   421: ["Misdirected", "The server does not answer for the `Host` of the request."],
@@ -118,6 +120,7 @@ const TAGS = {
   Messages: "The history of a chat, and new messages.",
   Files: "Files that users attach to messages.",
   Runs: "A run makes one answer. It belongs to the server, not to the request that started it.",
+  Tools: "Tools that this server runs for models, and the calls that need a person's approval.",
   Usage: "Tokens, requests and costs.",
   Models: "The models that can answer.",
   Deployment: "The current user, the version, and health checks.",

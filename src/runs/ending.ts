@@ -23,6 +23,15 @@ export class StopRequested extends Error {
   override readonly name = "StopRequested";
 }
 
+/** The reason of a run's signal that ends the run at its deadline. */
+export function tooLate(deadlineMs: number): RunError {
+  return new RunError({
+    class: "deadline",
+    message: `The answer took longer than the ${deadlineMs / 1000} s that it may take.`,
+    retryable: true,
+  });
+}
+
 /** The end of a run in which something threw, whatever it was. */
 export function endByError(error: unknown): Pick<RunEnd, "state" | "finishReason" | "failure"> {
   if (error instanceof StopRequested) {

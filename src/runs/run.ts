@@ -5,20 +5,14 @@ import { AppError, RunError, type RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { messageText, type Part } from "../domain/message.ts";
 import type { RunEnding, RunRecord, StoredMessage } from "../domain/records.ts";
-import {
-  endOf,
-  nextState,
-  type RunState,
-  type RunTransition,
-  transitionTo,
-} from "../domain/run.ts";
+import { endOf, nextState, type RunState, transitionTo } from "../domain/run.ts";
 import type { ServerTool } from "../domain/tool.ts";
 import type { Emit, Step, StepOutcome } from "../models/step.ts";
 import type { CatalogModel } from "../models/catalog.ts";
 import { outputFailure } from "../models/output.ts";
 import { Attempts } from "./attempts.ts";
 import type { Continuation } from "./continuation.ts";
-import { endByError, endEvents, endingOf, type RunEnd } from "./ending.ts";
+import { endByError, endEvents, endingOf, type RunEnd, tooLate } from "./ending.ts";
 import type { Parts } from "./parts.ts";
 import type { RunJob } from "./run_job.ts";
 import { isTakenOver, type LogWriter, type RunLog } from "./run_log.ts";
@@ -135,7 +129,6 @@ export class Run {
   /** One step: builds the prompt, asks the model, and emits what comes. */
   async #step(continuation: Continuation | undefined, signal: AbortSignal): Promise<StepOutcome> {
     const emit: Emit = (event) => {
-      // A step that did not notice the end of its run says nothing any more.
       if (signal.aborted || this.#state !== "running") return;
       const joined = continuation ? continuation.join(event) : event;
       if (!joined) return;
@@ -147,14 +140,9 @@ export class Run {
 
   async #request(model: CatalogModel, continuation: Continuation | undefined): Promise<Step> {
     const { record, request } = this.#job;
-    const before = this.#before?.parts.length;
-    // The results of calls that were approved are in it by now.
-    const prompt = before === undefined ? this.#job.prompt : {
-      ...this.#job.prompt,
-      parts: this.#assembly.parts({ ended: false }).slice(0, before),
-    };
-    const { conversation, systemPrompt, outputTokens } = this.#parts;
-    const target = { type: model.type, model: model.id, system: systemPrompt };
+    const prompt = this.#prompt();
+    const { conversation, systemPrompt: system, outputTokens } = this.#parts;
+    const target = { type: model.type, model: model.id, system };
     const said = continuation ? [] : this.#said();
     const tools = [...request.tools, ...this.#tools];
     const { messages, characters, files } = await conversation.prompt(record, prompt, said, target);
@@ -184,6 +172,13 @@ export class Run {
     const { output } = this.#job.request;
     if (!output || finishReason === "tool-calls") return undefined;
     return await outputFailure(messageText({ parts: this.#lastStep() }), output);
+  }
+
+  /** The message to answer; an answer to continue has the results of its approved calls by now. */
+  #prompt(): StoredMessage {
+    if (!this.#before) return this.#job.prompt;
+    const parts = this.#assembly.parts({ ended: false }).slice(0, this.#before.parts.length);
+    return { ...this.#before, parts };
   }
 
   /** The parts that this run has made. */
@@ -274,15 +269,10 @@ export class Run {
 
   #startDeadline(over: AbortSignal): void {
     const { clock, deadlineMs } = this.#parts;
-    const failure = {
-      class: "deadline" as const,
-      message: `The answer took longer than the ${deadlineMs / 1000} s that it may take.`,
-      retryable: true,
-    };
-    clock.sleep(deadlineMs, over).then(() => this.abort(new RunError(failure)), () => {});
+    clock.sleep(deadlineMs, over).then(() => this.abort(tooLate(deadlineMs)), () => {});
   }
 
-  #move(transition: RunTransition): void {
+  #move(transition: Parameters<typeof nextState>[1]): void {
     const next = nextState(this.#state, transition);
     if (!next) throw new Error(`a run that is ${this.#state} cannot ${transition}`);
     this.#state = next;

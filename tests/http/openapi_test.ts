@@ -118,8 +118,9 @@ Deno.test("the bodies that the document gives as examples are taken", async () =
     const bodies = Object.values(examples).map(({ value }) => value);
     for (const body of example === undefined ? bodies : [example]) {
       const chat = await server.newChat();
-      await (await server.send(chat, "Hello")).text();
-      const url = path.replace("{chat}", chat);
+      await (await server.send(chat, "An approval, please")).text();
+      const { approvals } = await (await server.ask("GET", "/api/v2/approvals")).json();
+      const url = path.replace("{chat}", chat).replace("{approval}", approvals[0].id);
       const response = await request(server, method.toUpperCase(), url, { body });
       assert(response.ok, `${method} ${path} answered ${response.status}`);
       await response.body?.cancel();
