@@ -22,6 +22,6 @@ CREATE TABLE `tool_calls` (
 );
 --> statement-breakpoint
 CREATE INDEX `tool_calls_by_run` ON `tool_calls` (`run_id`);--> statement-breakpoint
-CREATE INDEX `tool_calls_asked` ON `tool_calls` (`owner_id`,`created_at`,`id`) WHERE state = 'asked';--> statement-breakpoint
+CREATE INDEX `tool_calls_asked` ON `tool_calls` (`owner_id`) WHERE state = 'asked';--> statement-breakpoint
 CREATE INDEX `tool_calls_by_chat` ON `tool_calls` (`chat_id`);--> statement-breakpoint
 CREATE INDEX `tool_calls_remembered` ON `tool_calls` (`chat_id`,`tool`,`answered_at`) WHERE remembered;

@@ -9,9 +9,8 @@ import type {
   FileStore,
   MessageStore,
   StorageHealth,
-  Toolbox,
-  ToolCallStore,
 } from "../domain/ports.ts";
+import type { Toolbox, ToolCallStore } from "../domain/tool_ports.ts";
 import type { Turns } from "../domain/turns.ts";
 import type { Authenticator, Principal } from "../domain/principal.ts";
 import type { Price } from "../domain/usage.ts";

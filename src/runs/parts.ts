@@ -1,7 +1,8 @@
 import type { Clock, IdGenerator } from "../domain/clock.ts";
 import type { InterruptPolicy, LogDurability } from "../domain/policies.ts";
 import type { PlaceLimits } from "../domain/places.ts";
-import type { QueueLimits, Stores, Toolbox } from "../domain/ports.ts";
+import type { QueueLimits, Stores } from "../domain/ports.ts";
+import type { Toolbox } from "../domain/tool_ports.ts";
 import type { ModelCall } from "../models/call.ts";
 import type { ModelCatalog } from "../models/catalog.ts";
 import type { Logger } from "../observe/log.ts";

@@ -215,7 +215,7 @@ export const toolCalls = sqliteTable("tool_calls", {
   remembered: integer({ mode: "boolean" }).notNull().default(false),
 }, (t) => [
   index("tool_calls_by_run").on(t.runId),
-  index("tool_calls_asked").on(t.ownerId, t.createdAt, t.id).where(ASKED),
+  index("tool_calls_asked").on(t.ownerId).where(ASKED),
   index("tool_calls_by_chat").on(t.chatId),
   index("tool_calls_remembered").on(t.chatId, t.tool, t.answeredAt).where(sql`remembered`),
 ]);

@@ -1,5 +1,5 @@
 import type { ApprovalAnswer, JournaledCall } from "../domain/approval.ts";
-import type { ApprovalCursor, ToolCallStore } from "../domain/ports.ts";
+import type { ToolCallStore } from "../domain/tool_ports.ts";
 import type { Database } from "./database.ts";
 import { updateMessage } from "./messages.ts";
 import { sql, type Statement } from "./statement.ts";
@@ -43,7 +43,8 @@ export function toolCallStore(db: Database, owner: string): ToolCallStore {
     },
 
     waiting: async (ownerId, now, page) =>
-      (await db.all(selectWaiting(ownerId, now, page))).map(toCall),
+      (await db.all(selectWaiting(ownerId, now, page)))
+        .map(({ place, ...row }) => ({ ...toCall(row), place })),
 
     async remembered(chatId) {
       const rows = await db.all(sql<{ tool: string; approved: number }>`
@@ -66,18 +67,15 @@ export function toolCallStore(db: Database, owner: string): ToolCallStore {
 export function selectWaiting(
   ownerId: string,
   now: number,
-  { after, limit, chatId }: { after?: ApprovalCursor; limit: number; chatId?: string },
-): Statement<CallRow> {
-  const isBehind = after
-    ? sql`(tool_calls.created_at, tool_calls.id) > (${after.createdAt}, ${after.id})`
-    : sql`true`;
+  { after = 0, limit, chatId }: { after?: number; limit: number; chatId?: string },
+): Statement<CallRow & { place: number }> {
   const isIn = chatId === undefined ? sql`true` : sql`tool_calls.chat_id = ${chatId}`;
-  return sql<CallRow>`
-    SELECT ${COLUMNS} FROM tool_calls CROSS JOIN chats ON chats.id = tool_calls.chat_id
+  return sql<CallRow & { place: number }>`
+    SELECT ${COLUMNS}, tool_calls.rowid AS place FROM tool_calls CROSS JOIN chats ON chats.id = tool_calls.chat_id
     WHERE tool_calls.owner_id = ${ownerId} AND state = 'asked' AND expires_at > ${now}
       AND chats.leaf_key = message_key AND chats.owner_id = ${ownerId}
-      AND ${isBehind} AND ${isIn}
-    ORDER BY tool_calls.created_at, tool_calls.id LIMIT ${limit}`;
+      AND tool_calls.rowid > ${after} AND ${isIn}
+    ORDER BY tool_calls.rowid LIMIT ${limit}`;
 }
 
 /**

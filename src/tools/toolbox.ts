@@ -1,6 +1,6 @@
 import type { ToolAction } from "../domain/approval.ts";
 import { sha256 } from "../domain/hash.ts";
-import type { Toolbox } from "../domain/ports.ts";
+import type { Toolbox } from "../domain/tool_ports.ts";
 import type { ServerTool } from "../domain/tool.ts";
 import type { Policies } from "../domain/tool_policy.ts";
 import type { OwnTool, ToolServer } from "./tool_server.ts";

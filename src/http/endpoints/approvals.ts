@@ -1,6 +1,5 @@
 import { z } from "zod";
 import type { JournaledCall } from "../../domain/approval.ts";
-import type { ApprovalCursor } from "../../domain/ports.ts";
 import { RUN_EXAMPLE } from "../answer.ts";
 import { readBody } from "../body.ts";
 import { CHAT_EXAMPLE, idInPath, timeSchema } from "../chat.ts";
@@ -54,10 +53,7 @@ const EXAMPLE = {
 const listQuery = z.object({
   chat: z.uuid("Expected a UUID").optional().meta({ description: "Only those of this chat." }),
   limit: limitSchema(PAGE, `The most approvals to list; by default ${PAGE}.`),
-  cursor: z.string().regex(
-    /^[0-9a-z]{1,11}\.[0-9a-f-]{36}$/,
-    "Expected a cursor from a Link header",
-  )
+  cursor: z.string().regex(/^\d{1,15}$/, "Expected a cursor from a Link header")
     .optional().meta({
       description: "The start of the page, from the `Link` header of the previous page.",
     }),
@@ -135,13 +131,13 @@ export function approvals(app: App, parts: HttpParts): void {
     const found = await toolCalls.waiting(c.var.principal.id, clock.now(), {
       // One more shows whether there are more.
       limit: limit + 1,
-      ...(cursor !== undefined && { after: decodeCursor(cursor) }),
+      ...(cursor !== undefined && { after: Number(cursor) }),
       ...(chat !== undefined && { chatId: chat }),
     });
     const page = found.slice(0, limit);
     if (found.length > page.length) {
       const rest = chat === undefined ? "" : `&chat=${chat}`;
-      const next = `limit=${limit}&cursor=${encodeCursor(page.at(-1)!)}${rest}`;
+      const next = `limit=${limit}&cursor=${page.at(-1)!.place}${rest}`;
       c.header("link", `</api/v2/approvals?${next}>; rel="next"`);
     }
     return c.json({ approvals: page.map(approvalJson) });
@@ -179,13 +175,4 @@ function approvalJson(call: JournaledCall): z.infer<ReturnType<typeof approvalSc
     created_at: new Date(call.createdAt).toISOString(),
     expires_at: new Date(call.expiresAt).toISOString(),
   };
-}
-
-function encodeCursor({ createdAt, id }: ApprovalCursor): string {
-  return `${createdAt.toString(36)}.${id}`;
-}
-
-function decodeCursor(cursor: string): ApprovalCursor {
-  const [time, id] = cursor.split(".");
-  return { createdAt: parseInt(time!, 36), id: id! };
 }
