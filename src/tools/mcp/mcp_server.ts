@@ -1,0 +1,166 @@
+import { NOT_NEEDED, settlesWithin } from "../../domain/clock.ts";
+import type { Json } from "../../domain/json.ts";
+import type { McpServerConfig } from "../../domain/mcp.ts";
+import type { ToolCall, ToolResult } from "../../domain/tool.ts";
+import type { Mask } from "../../observe/mask.ts";
+import type { OwnTool, ServerStatus, ToolServer } from "../tool_server.ts";
+import { connect, type Connection, type Lessons, type McpParts } from "./connection.ts";
+import { toolResult } from "./result.ts";
+
+/** What MCP servers are run with. */
+export interface McpServerParts extends McpParts {
+  /** Hides secrets in errors: those of the configuration of all servers too. */
+  mask: Mask;
+  /** How long to wait for a server that starts, in milliseconds; by default 10 s. */
+  startMs?: number;
+}
+
+/** The wait before a server is started again: doubled each time, in milliseconds. */
+const FIRST_WAIT = 1_000;
+const LAST_WAIT = 60_000;
+
+/** How long a server has to be fine for its failures to be forgotten, in milliseconds. */
+const FINE = 60_000;
+
+/** How long a server may take at first to say its era, in milliseconds. */
+const PROBE = 5_000;
+
+/** A tool server that speaks MCP. It starts when it is first needed, and again whenever it fails. */
+export class McpServer implements ToolServer {
+  readonly name: string;
+  #status: ServerStatus = { status: "idle" };
+  #connection: Connection | undefined;
+  #tools: readonly OwnTool[] = [];
+  #listing: Promise<void> | undefined;
+  /** Resolves once it is ready, or has failed to be. */
+  #started = Promise.withResolvers<void>();
+  #running: Promise<void> | undefined;
+  readonly #closing = new AbortController();
+  readonly #startMs: number;
+
+  constructor(
+    private readonly config: McpServerConfig,
+    private readonly parts: McpServerParts,
+  ) {
+    this.name = config.name;
+    this.#startMs = parts.startMs ?? 10_000;
+  }
+
+  get status(): ServerStatus {
+    return this.#status;
+  }
+
+  async tools(): Promise<readonly OwnTool[]> {
+    this.#run();
+    const current = this.#started.promise.then(() => this.#list());
+    await settlesWithin(current, this.#startMs, this.parts.clock);
+    return this.#connection ? this.#tools : [];
+  }
+
+  async execute(
+    tool: string,
+    { input }: ToolCall,
+    signal: AbortSignal,
+    progress: (output: Json) => void,
+  ): Promise<ToolResult> {
+    this.#run();
+    const aborted = Promise.withResolvers<void>();
+    const onAbort = () => aborted.resolve();
+    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) onAbort();
+    try {
+      const started = Promise.race([this.#started.promise, aborted.promise]);
+      await settlesWithin(started, this.#startMs, this.parts.clock);
+      if (signal.aborted) return { errorText: "The call was cancelled." };
+      if (!this.#connection) return { errorText: this.#whyNot() };
+      return toolResult(await this.#connection.call(tool, input, signal, progress));
+    } catch (error) {
+      return { errorText: this.#sentence((error as Error).message) };
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(NOT_NEEDED);
+    await this.#running;
+    this.#status = { status: "idle" };
+  }
+
+  #whyNot(): string {
+    if (this.#closing.signal.aborted) return this.#sentence("was closed");
+    const { error } = this.#status;
+    return error === undefined
+      ? this.#sentence("is still starting: try again later")
+      : `${error} It is started again soon.`;
+  }
+
+  /** A sentence about it, without a secret. */
+  #sentence(rest: string): string {
+    return this.parts.mask(`The tool server "${this.config.title}" ${rest}`).replace(
+      /[.\s]*$/,
+      ".",
+    );
+  }
+
+  #run(): void {
+    this.#running ??= this.#keepRunning();
+  }
+
+  async #keepRunning(): Promise<void> {
+    const { clock } = this.parts;
+    const { signal } = this.#closing;
+    const lessons: Lessons = { isOld: false, probeMs: PROBE };
+    for (let failures = 1; !signal.aborted; failures++) {
+      const begun = clock.elapsed();
+      const error = await this.#runOnce(lessons);
+      this.#connection = undefined;
+      if (signal.aborted) break;
+      this.#status = { status: "failed", error: this.#sentence(error) };
+      this.#started.resolve();
+      if (clock.elapsed() - begun >= FINE) failures = 1;
+      // A program of the newer era that starts slowly needs longer than those of the older that are mute.
+      lessons.probeMs = Math.min(2 * lessons.probeMs, LAST_WAIT);
+      const wait = Math.min(FIRST_WAIT * 2 ** (failures - 1), LAST_WAIT);
+      await clock.sleep(wait, signal).catch(() => {});
+      this.#started = Promise.withResolvers();
+    }
+    this.#started.resolve();
+  }
+
+  /** Resolves to why it ended. */
+  async #runOnce(lessons: Lessons): Promise<string> {
+    const { signal } = this.#closing;
+    this.#status = { status: "starting" };
+    let connection: Connection | undefined;
+    const onClose = () => void connection?.close();
+    signal.addEventListener("abort", onClose);
+    try {
+      connection = await connect(this.config, this.parts, lessons, signal);
+      this.#tools = await connection.tools();
+      if (signal.aborted) return "was closed";
+      this.#connection = connection;
+      this.#status = { status: "ready" };
+      this.#started.resolve();
+      return await connection.ended;
+    } catch (error) {
+      return (error as Error).message;
+    } finally {
+      signal.removeEventListener("abort", onClose);
+      await connection?.close();
+    }
+  }
+
+  /** Brings the list of tools up to date; if that fails, the old one stays. */
+  #list(): Promise<void> {
+    return this.#listing ??= this.#listNow().finally(() => this.#listing = undefined);
+  }
+
+  async #listNow(): Promise<void> {
+    try {
+      if (this.#connection) this.#tools = await this.#connection.tools();
+    } catch {
+      // If the server is gone, that is seen by its connection.
+    }
+  }
+}
