@@ -10,10 +10,10 @@ import { LOG_FORMATS, LOG_LEVELS } from "../observe/log.ts";
 import {
   databaseUrl,
   fallbacks,
-  folder,
   hosts,
   httpUrl,
   origins,
+  path,
   prices,
   secret,
   text,
@@ -73,7 +73,7 @@ const TABLE = {
   },
   data: {
     flag: true,
-    schema: folder,
+    schema: path,
     expected: "a folder",
     description: "The data folder. Created if missing, accessible only to its owner.",
   },
@@ -148,6 +148,13 @@ const TABLE = {
     schema: prices,
     expected: '{"MODEL": {"input": 2.5, "output": 10, "cached": 1.25}}, each per million tokens',
     description: "Model prices, for the cost in usage reports, in a currency of your choice.",
+  },
+  mcp_config: {
+    flag: true,
+    schema: path,
+    expected: "a file",
+    description: "A file of MCP servers whose tools models may call, as `.mcp.json`: an object " +
+      "`mcpServers`.",
   },
   cors_origins: {
     schema: origins,
