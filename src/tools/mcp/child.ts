@@ -9,8 +9,8 @@ const INHERITED = /^(PATH|HOME|LANG|LC_\w+|TERM|TMPDIR|USER|SHELL)$/;
 /** How long a group has to end by itself, in milliseconds. */
 const GRACE = 2_000;
 
-/** How much is kept of what it says on standard error, in bytes. */
-const TAIL = 4 * 1024;
+/** How much is kept of what it says on standard error, in bytes: no more than a mask keeps. */
+const TAIL = 3_600;
 
 /** Starts the program. @throws {Error} in words for people if that cannot be done. */
 export function startChild(
@@ -87,9 +87,9 @@ export class Child {
 
   /** The end of what it said on standard error. */
   get said(): string {
-    // What was cut in the middle of a line is no use to anybody.
     const text = new TextDecoder().decode(this.#said);
-    return (this.#said.length < TAIL ? text : text.slice(text.indexOf("\n") + 1)).trim();
+    // Half a secret would not be recognized.
+    return (this.#said.length < TAIL ? text : text.replace(/^[^\n]*\n|^\S*/, "")).trim();
   }
 
   /** Ends the group: asks it to, and kills what is left of it. */

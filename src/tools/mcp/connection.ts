@@ -167,17 +167,20 @@ export class Connection {
 
   constructor(
     private readonly client: Client,
-    private readonly transport: ServerTransport,
+    transport: ServerTransport,
     private readonly clock: Clock,
     private readonly timeoutMs: number,
     private readonly list: ListState,
   ) {
     const ended = Promise.withResolvers<string>();
     this.ended = ended.promise;
-    const why = () => this.#failure ?? transport.failure ?? "closed the connection";
-    client.onclose = () => ended.resolve(why());
+    const onEnd = () => {
+      this.#failure ??= transport.failure ?? "closed the connection";
+      ended.resolve(this.#failure);
+    };
+    client.onclose = onEnd;
     // It may have ended while it was being connected.
-    if (client.transport === undefined) ended.resolve(why());
+    if (client.transport === undefined) onEnd();
     // A server that ends its stream of changes cannot say any more that its list changed.
     client.autoOpenedSubscription?.closed.then(() => {
       list.isUnwatched = true;
@@ -247,7 +250,7 @@ export class Connection {
   }
 
   #words(error: unknown): string {
-    return this.#failure ?? this.transport.failure ?? wordsFor(error);
+    return this.#failure ?? wordsFor(error);
   }
 
   /** Ends the connection if nobody is there, or nobody who knows it or lets it in. */

@@ -142,7 +142,7 @@ const TOOLS: Record<string, (id: Message["id"], params: Message["params"]) => un
     content: [
       { type: "text", text: "see" },
       { type: "image", data: "aGVsbG8=", mimeType: "image/png" },
-      { type: "audio", data: "%%%", mimeType: "audio/mpeg" },
+      { type: "audio", data: "aGVs\nbG8=", mimeType: "audio/mpeg" },
       { type: "resource", resource: { uri: "file:///a/b%20c.bin", blob: "aGVsbG8=" } },
       { type: "resource", resource: { uri: "file:///a.txt", text: "inside" } },
       { type: "resource_link", uri: "file:///b", name: "b" },
