@@ -8,6 +8,8 @@ const MAX_BYTES = 24 * MIB;
 /** The most values in one message: parsing a million takes half a second. */
 const MAX_VALUES = 100_000;
 const MAX_DEPTH = 128;
+/** The most lines of one event. */
+const MAX_LINES = 10_000;
 
 /** What may come within `WINDOW` milliseconds. */
 const WINDOW = 10_000;
@@ -55,6 +57,7 @@ export class MessageBounds {
   #depth = 0;
   #inText = false;
   #escaped = false;
+  #lines = 0;
   #lineIsEmpty = true;
   #last = 0;
 
@@ -95,9 +98,14 @@ export class MessageBounds {
     if (byte === LF && this.#last === CR) return false;
     const isEnd = this.end === "line" || (this.end === "empty line" && this.#lineIsEmpty);
     this.#lineIsEmpty = true;
+    this.#lines++;
     if (!isEnd) return false;
     this.#check();
-    this.#bytes = this.#values = this.#depth = 0;
+    this.#bytes =
+      this.#values =
+      this.#depth =
+      this.#lines =
+        0;
     return true;
   }
 
@@ -106,6 +114,8 @@ export class MessageBounds {
       ? `of more than ${MAX_BYTES / MIB} MiB`
       : this.#values > MAX_VALUES
       ? `of more than ${MAX_VALUES} values`
+      : this.#lines > MAX_LINES && this.end === "empty line"
+      ? `of more than ${MAX_LINES} lines`
       : this.#depth > MAX_DEPTH
       ? `nested deeper than ${MAX_DEPTH}`
       : undefined;

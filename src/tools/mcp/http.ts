@@ -6,6 +6,7 @@ import type {
 } from "@modelcontextprotocol/client";
 import { type Clock, settlesWithin } from "../../domain/clock.ts";
 import type { McpUrl } from "../../domain/mcp.ts";
+import { unreachable } from "../../net/trouble.ts";
 import { Flood, MessageBounds } from "./bounds.ts";
 import { type ServerTransport, usable } from "./transport.ts";
 
@@ -137,7 +138,9 @@ export class HttpTransport implements ServerTransport {
   }
 
   async #fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-    const response = await fetch(input, init);
+    const response = await fetch(input, init).catch((error) => {
+      throw init?.signal?.aborted ? error : unreachable(error);
+    });
     const { body, status, statusText, headers } = response;
     if (!body) return response;
     const isStream = headers.get("content-type")?.startsWith("text/event-stream");

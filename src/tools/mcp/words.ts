@@ -1,6 +1,6 @@
 /** What went wrong with a server, as the rest of a sentence that begins with its name. */
 import type { SdkError, SdkHttpError } from "@modelcontextprotocol/client";
-import { Trouble, troubleIn, unreachable } from "../../net/trouble.ts";
+import { troubleIn } from "../../net/trouble.ts";
 
 /** The most of what a server says itself, in characters. */
 const MAX_SAID = 500;
@@ -27,10 +27,20 @@ export function wordsFor(error: unknown): string {
       "token in its `headers`, as Authorization";
   }
   if (status === 403) return "refuses access (403): look at its `headers`";
+  if (status === 404 && /session/i.test(saidIn(error))) return "does not know the session any more";
+  if (status !== undefined && status < 400) {
+    return `redirects to another address (${status}), which is not followed: look at its \`url\``;
+  }
   if (status !== undefined) return `answers with status ${status}${saidIn(error)}`;
   if (!(error instanceof Error)) return `failed: ${said(String(error))}`;
-  const trouble = troubleIn(error) ?? (isNetwork(error) ? unreachable(error) : undefined);
-  if (trouble instanceof Trouble) return trouble.message;
+  const trouble = troubleIn(error);
+  if (trouble) return trouble.message;
+  if (error instanceof TypeError && /reading a body/.test(error.message)) {
+    return "ended its answer before the result";
+  }
+  if (error instanceof SyntaxError) return "sent what is not JSON";
+  const [, unusable] = /\((Unexpected content type: [^)]*)\)/.exec(error.message) ?? [];
+  if (unusable !== undefined) return `does not answer as MCP servers do: ${said(unusable)}`;
   switch ((error as SdkError).code as unknown) {
     case "REQUEST_TIMEOUT":
       return "did not answer in time";
@@ -49,14 +59,7 @@ export function wordsFor(error: unknown): string {
 
 /** True if there is nobody at the other end. */
 export function isNetwork(error: unknown): boolean {
-  for (let cause = error, n = 0; cause instanceof Error && n < 10; cause = cause.cause, n++) {
-    if (
-      cause instanceof TypeError && /sending request|error reading|connection/i.test(cause.message)
-    ) {
-      return true;
-    }
-  }
-  return false;
+  return troubleIn(error)?.kind === "unreachable";
 }
 
 function saidIn(error: unknown): string {
