@@ -193,21 +193,52 @@ Deno.test("a change of the list is followed", async () => {
   });
 });
 
-Deno.test("a server that forgot the session is met again, with its new list", async () => {
+Deno.test("a server that forgot the session is met again at once, with its new list", async () => {
   const clock = new FakeClock();
+  const tools = [{ name: "new", inputSchema: { type: "object" } }];
   await withBad({}, async (server, http) => {
     assertEquals(await namesOf(server), ["echo"]);
+    clock.advance(60_000);
     http.forget();
-    http.answers["tools/list"] = () => ({
-      tools: [{ name: "new", inputSchema: { type: "object" } }],
-    });
-    assertMatch(await errorOf(server), /does not know the session any more/);
+    http.answers["tools/list"] = () => ({ tools });
+    assertEquals(await call(server, "echo", { text: "again" }), { output: "again" });
+    assertEquals(await namesOf(server), ["new"]);
+    // Not so if it does that all the time.
+    http.forget();
+    assertMatch(
+      await errorOf(server),
+      /does not know the session any more\. It is started again soon/,
+    );
     await until(() => server.status.status === "failed");
     await clock.sleeping(1_000);
     clock.advance(1_000);
     await until(() => server.status.status === "ready");
-    assertEquals(await namesOf(server), ["new"]);
   }, { clock });
+});
+
+Deno.test("a list that nobody says the changes of is asked for each time", async () => {
+  let lists = 0;
+  const answers = {
+    "tools/list": () => ({ tools: [{ name: `t${++lists}`, inputSchema: { type: "object" } }] }),
+  };
+  const noStream = () => new Response(null, { status: 405 });
+  await withBad({ ...answers, GET: noStream }, async (server, http) => {
+    await until(async () => (await namesOf(server)).join() === "t2");
+    assertEquals(await namesOf(server), ["t3"]);
+    assert(http.seen.includes("GET"));
+  });
+  // Unless it says that there are none.
+  lists = 0;
+  const fixed: Answer = ({ params: { protocolVersion } }) => ({
+    protocolVersion,
+    capabilities: { tools: {} },
+    serverInfo: { name: "fixed", version: "1" },
+  });
+  await withBad({ ...answers, initialize: fixed, GET: noStream }, async (server, http) => {
+    assertEquals(await namesOf(server), ["t1"]);
+    await until(() => http.seen.includes("GET"));
+    assertEquals(await namesOf(server), ["t1"]);
+  });
 });
 
 Deno.test("a server that never answers what needs no answer does not hold up its calls", async () => {

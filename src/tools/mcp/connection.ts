@@ -36,8 +36,8 @@ const START = 60_000;
 /** How long a call may take if nothing else is configured, in milliseconds. */
 const CALL = 60_000;
 
-/** How long a page of the list of tools may take, in milliseconds. */
-const PAGE = 30_000;
+/** How long the list of tools may take, in milliseconds. */
+const LIST = 30_000;
 
 /** Longer than any limit of ours. */
 const NEVER = 2 ** 31 - 1;
@@ -128,7 +128,7 @@ const Attempt = {
         tools: { autoRefresh: false, debounceMs: 0, onChanged: () => list.changed() },
       },
     });
-    client.onerror = () => list.inDoubt();
+    transport.onunwatched = () => list.unwatched();
     try {
       await client.connect(transport, { timeout: NEVER });
       return new Connection(client, transport, clock, timeoutMs, list);
@@ -146,24 +146,33 @@ const Attempt = {
 /** Whether the list of tools is the newest. */
 class ListState {
   isNewest = false;
-  /** True if the server may not have been able to say that its list changed. */
-  isUnwatched = false;
+  #isUnwatched = false;
+
+  /** It is about to be asked for. */
+  asked(): void {
+    this.isNewest = !this.#isUnwatched;
+  }
 
   changed(): void {
     this.isNewest = false;
   }
 
-  inDoubt(): void {
+  /** Whatever changes, nobody may say so: it has to be asked for each time. */
+  unwatched(): void {
+    this.#isUnwatched = true;
     this.isNewest = false;
   }
 }
+
+/** The server has not taken the call, and has to be connected again. */
+export class NotTaken extends Error {}
 
 /** A server that is ready. */
 export class Connection {
   /** Resolves to why it ended, as the rest of a sentence. */
   readonly ended: Promise<string>;
   #failure: string | undefined;
-  #tools: readonly OwnTool[] = [];
+  #tools: readonly OwnTool[] | undefined;
 
   constructor(
     private readonly client: Client,
@@ -182,36 +191,36 @@ export class Connection {
     // It may have ended while it was being connected.
     if (client.transport === undefined) onEnd();
     // A server that ends its stream of changes cannot say any more that its list changed.
-    client.autoOpenedSubscription?.closed.then(() => {
-      list.isUnwatched = true;
-      list.changed();
-    });
+    client.autoOpenedSubscription?.closed.then(() => list.unwatched());
   }
 
   /** Its tools: asked for again if they may have changed. @throws {Error} in words. */
   async tools(): Promise<readonly OwnTool[]> {
-    if (this.list.isNewest) return this.#tools;
-    if (!this.client.getServerCapabilities()?.tools) return [];
+    const { tools } = this.client.getServerCapabilities() ?? {};
+    // One that never says that its list changes has always the same.
+    if (this.list.isNewest || (this.#tools && !tools?.listChanged)) return this.#tools ?? [];
+    if (!tools) return [];
+    const time = new CallTime(LIST, this.clock);
     // What changes meanwhile is in doubt again.
-    this.list.isNewest = !this.list.isUnwatched;
+    this.list.asked();
     try {
-      this.#tools = await listTools((cursor) =>
+      return this.#tools = await listTools((cursor) =>
         this.client.request({
           method: "tools/list",
           ...cursor !== undefined && { params: { cursor } },
-        }, { timeout: PAGE })
+        }, { signal: time.signal, timeout: NEVER })
       );
-      return this.#tools;
     } catch (error) {
-      this.list.isNewest = false;
+      this.list.changed();
       this.#leaveIfLost(error);
-      throw new Error(`does not say which tools it has: it ${this.#words(error)}`, {
-        cause: error,
-      });
+      const why = time.signal.aborted ? `took more than ${LIST / 1000} s` : this.#words(error);
+      throw new Error(`does not say which tools it has: it ${why}`, { cause: error });
+    } finally {
+      time.end();
     }
   }
 
-  /** Calls a tool. @throws {Error} in words. */
+  /** Calls a tool. @throws {Error} in words; `NotTaken` if it can be tried again. */
   async call(
     tool: string,
     input: JsonObject,
@@ -221,7 +230,7 @@ export class Connection {
     const time = new CallTime(this.timeoutMs, this.clock);
     const done = new AbortController();
     const pace = new ProgressPace(report, this.clock, AbortSignal.any([done.signal, signal]));
-    const schema = this.#tools.find(({ name }) => name === tool)?.schema ?? { type: "object" };
+    const schema = this.#tools?.find(({ name }) => name === tool)?.schema ?? { type: "object" };
     try {
       return await this.client.callTool({ name: tool, arguments: input }, {
         signal: AbortSignal.any([signal, time.signal]),
@@ -237,7 +246,9 @@ export class Connection {
       if (signal.aborted) throw new Error("was told to stop: the call was cancelled");
       if (time.signal.aborted) throw new Error(`did not answer within ${time.seconds} s`);
       this.#leaveIfLost(error);
-      throw new Error(this.#words(error), { cause: error });
+      // Who does not know the session has not looked at the call.
+      const Lost = statusOf(error) === 404 ? NotTaken : Error;
+      throw new Lost(this.#words(error), { cause: error });
     } finally {
       time.end();
       done.abort(NOT_NEEDED);

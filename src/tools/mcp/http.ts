@@ -32,6 +32,7 @@ export class HttpTransport implements ServerTransport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
+  onunwatched?: () => void;
   failure: string | undefined;
   readonly hasPerRequestStream?: boolean;
   readonly #inner: Transport & Partial<Pick<StreamableHTTPClientTransport, "terminateSession">>;
@@ -141,10 +142,17 @@ export class HttpTransport implements ServerTransport {
     const response = await fetch(input, init).catch((error) => {
       throw init?.signal?.aborted ? error : unreachable(error);
     });
+    // The stream of what the server says by itself: it may have none, or end it now and then.
+    const isWatch = init?.method === "GET";
+    if (isWatch && !response.ok) this.onunwatched?.();
     const { body, status, statusText, headers } = response;
     if (!body) return response;
     const isStream = headers.get("content-type")?.startsWith("text/event-stream");
     const bounds = new MessageBounds(isStream ? "empty line" : "end", this.#flood);
+    const onEnd = () => {
+      this.#reading.delete(response);
+      if (isWatch) this.onunwatched?.();
+    };
     this.#reading.add(response);
     const bounded = body.pipeThrough(
       new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
@@ -157,8 +165,8 @@ export class HttpTransport implements ServerTransport {
           }
           controller.enqueue(chunk);
         },
-        flush: () => void this.#reading.delete(response),
-        cancel: () => void this.#reading.delete(response),
+        flush: onEnd,
+        cancel: onEnd,
       }),
     );
     return new Response(bounded, { status, statusText, headers });

@@ -4,7 +4,7 @@ import type { McpServerConfig } from "../../domain/mcp.ts";
 import type { ToolCall, ToolResult } from "../../domain/tool.ts";
 import type { Mask } from "../../observe/mask.ts";
 import type { OwnTool, ServerStatus, ToolServer } from "../tool_server.ts";
-import { connect, type Connection, type Lessons, type McpParts } from "./connection.ts";
+import { connect, type Connection, type Lessons, type McpParts, NotTaken } from "./connection.ts";
 import { toolResult } from "./result.ts";
 
 /** What MCP servers are run with. */
@@ -34,6 +34,8 @@ export class McpServer implements ToolServer {
   #listing: Promise<void> | undefined;
   /** Resolves once it is ready, or has failed to be. */
   #started = Promise.withResolvers<void>();
+  /** Why it ended the last time. */
+  #failure: string | undefined;
   #running: Promise<void> | undefined;
   readonly #closing = new AbortController();
   readonly #startMs: number;
@@ -64,6 +66,21 @@ export class McpServer implements ToolServer {
     progress: (output: Json) => void,
   ): Promise<ToolResult> {
     this.#run();
+    try {
+      const connection = await this.#ready(signal);
+      const result = await connection.call(tool, input, signal, progress).catch(async (error) => {
+        if (!(error instanceof NotTaken)) throw error;
+        await connection.ended;
+        return await (await this.#ready(signal)).call(tool, input, signal, progress);
+      });
+      return toolResult(result);
+    } catch (error) {
+      return { errorText: this.#sentence((error as Error).message) };
+    }
+  }
+
+  /** The connection, which is waited for. @throws {Error} in words if there is none. */
+  async #ready(signal: AbortSignal): Promise<Connection> {
     const aborted = Promise.withResolvers<void>();
     const onAbort = () => aborted.resolve();
     signal.addEventListener("abort", onAbort);
@@ -71,14 +88,12 @@ export class McpServer implements ToolServer {
     try {
       const started = Promise.race([this.#started.promise, aborted.promise]);
       await settlesWithin(started, this.#startMs, this.parts.clock);
-      if (signal.aborted) return { errorText: "The call was cancelled." };
-      if (!this.#connection) return { errorText: this.#whyNot() };
-      return toolResult(await this.#connection.call(tool, input, signal, progress));
-    } catch (error) {
-      return { errorText: this.#sentence((error as Error).message) };
     } finally {
       signal.removeEventListener("abort", onAbort);
     }
+    if (signal.aborted) throw new Error("was not called: the call was cancelled");
+    if (this.#connection) return this.#connection;
+    throw new Error(this.#whyNot());
   }
 
   async close(): Promise<void> {
@@ -88,11 +103,9 @@ export class McpServer implements ToolServer {
   }
 
   #whyNot(): string {
-    if (this.#closing.signal.aborted) return this.#sentence("was closed");
-    const { error } = this.#status;
-    return error === undefined
-      ? this.#sentence("is still starting: try again later")
-      : `${error} It is started again soon.`;
+    if (this.#closing.signal.aborted) return "was closed";
+    if (this.#failure === undefined) return "is still starting: try again later";
+    return `${this.#failure}. It is started again soon`;
   }
 
   /** A sentence about it, without a secret. */
@@ -108,28 +121,31 @@ export class McpServer implements ToolServer {
   }
 
   async #keepRunning(): Promise<void> {
-    const { clock } = this.parts;
-    const { signal } = this.#closing;
     const lessons: Lessons = { isOld: false, probeMs: PROBE };
-    for (let failures = 1; !signal.aborted; failures++) {
-      const begun = clock.elapsed();
-      const error = await this.#runOnce(lessons);
-      this.#connection = undefined;
-      if (signal.aborted) break;
-      this.#status = { status: "failed", error: this.#sentence(error) };
-      this.#started.resolve();
-      if (clock.elapsed() - begun >= FINE) failures = 1;
-      // A program of the newer era that starts slowly needs longer than those of the older that are mute.
+    for (let failures = 0; !this.#closing.signal.aborted;) {
+      const { why, fineMs } = await this.#runOnce(lessons);
+      this.#failure = why;
+      // After a long good time it is worth a try at once, for which calls wait.
+      failures = fineMs >= FINE ? 0 : failures + 1;
+      if (failures > 0) await this.#pause(Math.min(FIRST_WAIT * 2 ** (failures - 1), LAST_WAIT));
+      // One of the newer era that starts slowly needs longer than those of the older that are mute.
       lessons.probeMs = Math.min(2 * lessons.probeMs, LAST_WAIT);
-      const wait = Math.min(FIRST_WAIT * 2 ** (failures - 1), LAST_WAIT);
-      await clock.sleep(wait, signal).catch(() => {});
-      this.#started = Promise.withResolvers();
     }
     this.#started.resolve();
   }
 
-  /** Resolves to why it ended. */
-  async #runOnce(lessons: Lessons): Promise<string> {
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#closing;
+    if (signal.aborted) return;
+    this.#status = { status: "failed", error: this.#sentence(this.#failure!) };
+    this.#started.resolve();
+    await this.parts.clock.sleep(ms, signal).catch(() => {});
+    this.#started = Promise.withResolvers();
+  }
+
+  /** Resolves to why it ended, and how long it was fine before. */
+  async #runOnce(lessons: Lessons): Promise<{ why: string; fineMs: number }> {
+    const { clock } = this.parts;
     const { signal } = this.#closing;
     this.#status = { status: "starting" };
     let connection: Connection | undefined;
@@ -138,13 +154,17 @@ export class McpServer implements ToolServer {
     try {
       connection = await connect(this.config, this.parts, lessons, signal);
       this.#tools = await connection.tools();
-      if (signal.aborted) return "was closed";
+      if (signal.aborted) return { why: "was closed", fineMs: 0 };
       this.#connection = connection;
       this.#status = { status: "ready" };
       this.#started.resolve();
-      return await connection.ended;
+      const begun = clock.elapsed();
+      const why = await connection.ended;
+      this.#connection = undefined;
+      this.#started = Promise.withResolvers();
+      return { why, fineMs: clock.elapsed() - begun };
     } catch (error) {
-      return (error as Error).message;
+      return { why: (error as Error).message, fineMs: 0 };
     } finally {
       signal.removeEventListener("abort", onClose);
       await connection?.close();

@@ -1,9 +1,12 @@
 import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
 import { deepField, isJsonObject, type Json, type JsonObject } from "../../domain/json.ts";
 
-/** A transport that says why it ended, if it was not told to. */
+/** A transport as a connection needs it. */
 export interface ServerTransport extends Transport {
+  /** Why it ended, if it was not told to: the rest of a sentence that begins with the server. */
   readonly failure: string | undefined;
+  /** Called if the server cannot say, or could not for a while, that its list of tools changed. */
+  onunwatched?: () => void;
 }
 
 /** The largest schema of a tool's arguments, in characters of JSON. */
