@@ -106,6 +106,22 @@ Deno.test("a server that cannot be used is told", async (t) => {
     }));
 });
 
+Deno.test("a server of the transport of 2024 that cannot be used is told", async () => {
+  const answers = { GET: () => new Response("", { status: 401 }) };
+  await using http = badHttp(answers);
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const nowhere = `http://127.0.0.1:${listener.addr.port}/mcp`;
+  listener.close();
+  for (
+    const [url, expected] of [[http.url, /\(401\)/], [nowhere, /connection was refused/]] as const
+  ) {
+    await withServer({ url, type: "sse", headers: {} }, async (server) => {
+      assertEquals(await server.tools(), []);
+      assertMatch(server.status.error!, expected);
+    });
+  }
+});
+
 Deno.test("a server that does not answer is given up", async () => {
   const clock = new FakeClock();
   const never = Promise.withResolvers<Response>();

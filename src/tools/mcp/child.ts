@@ -56,7 +56,8 @@ function isFolder(path: string): boolean {
 
 /** A running program. */
 export class Child {
-  readonly #tail: Promise<void>;
+  /** Resolves once nothing more comes on standard error. */
+  readonly silent: Promise<void>;
   #said: Uint8Array = new Uint8Array();
   #ending: Promise<void> | undefined;
 
@@ -64,7 +65,7 @@ export class Child {
     private readonly process: Deno.ChildProcess,
     private readonly clock: Clock,
   ) {
-    this.#tail = this.#keepTail();
+    this.silent = this.#keepTail();
   }
 
   get pid(): number {
@@ -100,7 +101,7 @@ export class Child {
   async #end(stdoutEnded: Promise<unknown>): Promise<void> {
     this.#signal("SIGTERM");
     // Its children hold its pipes: once these are closed too, all of the group has ended.
-    const all = Promise.allSettled([this.process.status, stdoutEnded, this.#tail]);
+    const all = Promise.allSettled([this.process.status, stdoutEnded, this.silent]);
     await settlesWithin(all, GRACE, this.clock);
     this.#signal("SIGKILL");
     await this.process.status;

@@ -22,7 +22,7 @@ export interface McpParts {
 
 /** What former connections taught. */
 export interface Lessons {
-  /** True if it does not bear being asked for its era, as some servers of the older one. */
+  /** True if it is of the older era, of which some servers do not bear being asked for it. */
   isOld: boolean;
   /** How long to wait for it to say its era, in milliseconds. */
   probeMs: number;
@@ -79,15 +79,15 @@ async function connectInTime(
   if ("command" in target) {
     const transport = () =>
       new StdioTransport(startChild(target, parts.environment, parts.clock), parts.clock);
-    try {
-      return await attempt(transport(), lessons.isOld);
-    } catch (error) {
+    const tried = lessons.isOld;
+    lessons.isOld = false;
+    const connection = await attempt(transport(), tried).catch((error) => {
       // It may have ended because of the question for its era.
-      if (lessons.isOld || signal.aborted || !(error instanceof EndedAtQuestion)) throw error;
-      const connection = await attempt(transport(), true);
-      lessons.isOld = true;
-      return connection;
-    }
+      if (tried || signal.aborted || !(error instanceof EndedAtQuestion)) throw error;
+      return attempt(transport(), true);
+    });
+    lessons.isOld = connection.isOld;
+    return connection;
   }
   const transport = (type: "http" | "sse") =>
     new HttpTransport({ ...target, type }, sdk, parts.clock);
@@ -117,7 +117,7 @@ const Attempt = {
     signal: AbortSignal,
     { timeoutMs = CALL }: McpServerConfig,
   ): Promise<Connection> {
-    const onAbort = () => void transport.close();
+    const onAbort = () => void transport.close().catch(() => {});
     signal.addEventListener("abort", onAbort);
     const list = new ListState();
     const client = new sdk.Client({ name: "parley", version }, {
@@ -192,6 +192,11 @@ export class Connection {
     if (client.transport === undefined) onEnd();
     // A server that ends its stream of changes cannot say any more that its list changed.
     client.autoOpenedSubscription?.closed.then(() => list.unwatched());
+  }
+
+  /** True if it speaks the protocol of 2025. */
+  get isOld(): boolean {
+    return this.client.getProtocolEra() === "legacy";
   }
 
   /** Its tools: asked for again if they may have changed. @throws {Error} in words. */
@@ -269,7 +274,7 @@ export class Connection {
     const status = statusOf(error);
     if (status !== 404 && status !== 401 && !isNetwork(error)) return;
     this.#failure ??= wordsFor(error);
-    this.client.close();
+    this.client.close().catch(() => {});
   }
 }
 

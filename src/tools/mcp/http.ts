@@ -9,6 +9,7 @@ import type { McpUrl } from "../../domain/mcp.ts";
 import { unreachable } from "../../net/trouble.ts";
 import { Flood, MessageBounds } from "./bounds.ts";
 import { type ServerTransport, usable } from "./transport.ts";
+import { statusOf, wordsFor } from "./words.ts";
 
 type SendOptions = Parameters<Transport["send"]>[1];
 
@@ -41,6 +42,8 @@ export class HttpTransport implements ServerTransport {
   /** Responses whose bodies are read: the signal of a request stops working once its response is gone. */
   readonly #reading = new Set<Response>();
   readonly #flood: Flood;
+  /** Why the last request that failed did. */
+  #trouble: string | undefined;
 
   constructor(
     { url, headers, type }: McpUrl,
@@ -112,10 +115,10 @@ export class HttpTransport implements ServerTransport {
     this.close().catch(() => {});
   }
 
-  /** Without its stream, this transport gets no answers; the SDK would wait for a new one, without words. */
+  /** Without its stream, the transport of 2024 gets no answers; the SDK would wait for another one. */
   #onLostStream(error: Error): void {
-    this.onerror?.(error);
-    this.#fail(`ended its stream of events (${error.message})`);
+    const isAnswer = statusOf(error) !== undefined;
+    this.#fail(isAnswer ? wordsFor(error) : this.#trouble ?? "ended its stream of events");
   }
 
   #take(message: JSONRPCMessage): void {
@@ -140,7 +143,10 @@ export class HttpTransport implements ServerTransport {
 
   async #fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const response = await fetch(input, init).catch((error) => {
-      throw init?.signal?.aborted ? error : unreachable(error);
+      if (init?.signal?.aborted) throw error;
+      const trouble = unreachable(error);
+      this.#trouble = trouble.message;
+      throw trouble;
     });
     // The stream of what the server says by itself: it may have none, or end it now and then.
     const isWatch = init?.method === "GET";

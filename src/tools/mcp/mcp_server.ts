@@ -22,8 +22,9 @@ const LAST_WAIT = 60_000;
 /** How long a server has to be fine for its failures to be forgotten, in milliseconds. */
 const FINE = 60_000;
 
-/** How long a server may take at first to say its era, in milliseconds. */
-const PROBE = 5_000;
+/** How long a server may take to say its era, at first and at last, in milliseconds. */
+const FIRST_PROBE = 5_000;
+const LAST_PROBE = 30_000;
 
 /** A tool server that speaks MCP. It starts when it is first needed, and again whenever it fails. */
 export class McpServer implements ToolServer {
@@ -121,7 +122,7 @@ export class McpServer implements ToolServer {
   }
 
   async #keepRunning(): Promise<void> {
-    const lessons: Lessons = { isOld: false, probeMs: PROBE };
+    const lessons: Lessons = { isOld: false, probeMs: FIRST_PROBE };
     for (let failures = 0; !this.#closing.signal.aborted;) {
       const { why, fineMs } = await this.#runOnce(lessons);
       this.#failure = why;
@@ -129,7 +130,7 @@ export class McpServer implements ToolServer {
       failures = fineMs >= FINE ? 0 : failures + 1;
       if (failures > 0) await this.#pause(Math.min(FIRST_WAIT * 2 ** (failures - 1), LAST_WAIT));
       // One of the newer era that starts slowly needs longer than those of the older that are mute.
-      lessons.probeMs = Math.min(2 * lessons.probeMs, LAST_WAIT);
+      if (fineMs === 0) lessons.probeMs = Math.min(2 * lessons.probeMs, LAST_PROBE);
     }
     this.#started.resolve();
   }

@@ -8,7 +8,7 @@ import { type ServerTransport, usable } from "./transport.ts";
 /** The most bytes that wait for a program to read them. */
 const MAX_WAITING = 64 * 1024 * 1024;
 
-/** How long the rest of the output may take once the program has ended, in milliseconds. */
+/** How long a program may take to end once its pipes are closed, in milliseconds. */
 const REST = 500;
 
 const LF = 0x0a;
@@ -46,19 +46,22 @@ export class StdioTransport implements ServerTransport {
 
   start(): Promise<void> {
     this.#reading = this.#read();
-    this.#reading.then(() => this.#end("closed its output"), (error) => this.#end(error.message));
+    this.#reading.then(() => this.#end(), (error) => this.#end(error.message));
     return Promise.resolve();
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
     const line = new TextEncoder().encode(`${JSON.stringify(message)}\n`);
-    if (this.#waiting + line.length > MAX_WAITING) {
-      this.#end("does not read what it is sent");
-    }
+    if (this.#waiting + line.length > MAX_WAITING) this.#end("does not read what it is sent");
     if (this.#closed) throw new Error(this.failure ?? "is closed");
     this.#waiting += line.length;
     try {
       await this.#writer.write(line);
+    } catch (error) {
+      // How it ended says more than that its pipe is broken.
+      this.#end();
+      await this.#closed;
+      throw new Error(this.failure ?? "is closed", { cause: error });
     } finally {
       this.#waiting -= line.length;
     }
@@ -68,24 +71,25 @@ export class StdioTransport implements ServerTransport {
     return this.#closed ??= this.#close();
   }
 
-  /** Ends it because of itself: says how it ended if it did, else `why`. */
-  #end(why: string): void {
+  /** Ends it because of what it did; `why` is known unless it ended by itself. */
+  #end(why?: string): void {
     if (this.#closed) return;
-    this.failure = why;
-    this.close();
+    this.#closed = this.#endAs(why).then(() => this.#close());
+  }
+
+  async #endAs(why?: string): Promise<void> {
+    const ended = this.child.ended();
+    this.failure = why ??
+      (await settlesWithin(ended, REST, this.clock) ? await ended : "closed its pipes");
+    // What it says last comes by another pipe.
+    await settlesWithin(this.child.silent, REST, this.clock);
+    if (this.child.said !== "") this.failure += `; it said: ${this.child.said}`;
   }
 
   async #close(): Promise<void> {
-    const [failure, ended] = [this.failure, this.child.ended()];
-    if (failure === "closed its output" && await settlesWithin(ended, REST, this.clock)) {
-      this.failure = await ended;
-    }
     this.#writer.close().catch(() => {});
     await this.child.end(this.#reading);
     this.#reader.cancel().catch(() => {});
-    if (failure !== undefined && this.child.said !== "") {
-      this.failure += `; it said: ${this.child.said}`;
-    }
     this.onclose?.();
   }
 

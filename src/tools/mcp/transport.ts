@@ -12,7 +12,9 @@ export interface ServerTransport extends Transport {
 /** The largest schema of a tool's arguments, in characters of JSON. */
 const MAX_SCHEMA = 128 * 1024;
 
+/** The longest name and description of a tool, in characters. */
 const MAX_NAME = 256;
+const MAX_DESCRIPTION = 16 * 1024;
 
 /**
  * A message as the SDK should see it: for the SDK one tool that is not valid makes all of the list so.
@@ -37,7 +39,9 @@ function usableTool(tool: Json): JsonObject | undefined {
   return {
     name,
     inputSchema,
-    ...(typeof description === "string" && { description }),
+    ...(typeof description === "string" && {
+      description: description.slice(0, MAX_DESCRIPTION),
+    }),
     annotations: {
       readOnlyHint: readOnlyHint === true,
       idempotentHint: idempotentHint === true,
