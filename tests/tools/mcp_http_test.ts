@@ -193,7 +193,8 @@ Deno.test("too much ends the connection, in words", async (t) => {
         const before = Deno.memoryUsage().rss;
         assertMatch(await errorOf(server), expected);
         const more = Math.round((Deno.memoryUsage().rss - before) / 1024 / 1024);
-        assert(more < 200, `${more} MiB`);
+        // Both sides are in this process.
+        assert(more < 500, `${more} MiB`);
       }));
   }
 });

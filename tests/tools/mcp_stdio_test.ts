@@ -4,7 +4,7 @@ import type { Json } from "../../src/domain/json.ts";
 import type { ToolOutput } from "../../src/domain/tool.ts";
 import { FakeClock } from "../kit/clock.ts";
 import { badProgram, call, type Choices, program, until, withServer } from "../kit/mcp/server.ts";
-import { CallTime } from "../../src/tools/mcp/call_limits.ts";
+import { CallTime, ProgressPace } from "../../src/tools/mcp/call_limits.ts";
 import type { McpServer } from "../../src/tools/mcp/mcp_server.ts";
 
 /** Runs a test with the bad program; `start` is how it starts. */
@@ -291,14 +291,18 @@ Deno.test("a call that is stopped ends at once, and the program is told", async 
 });
 
 Deno.test("a call has a time limit, and a late answer disturbs nobody", async () => {
+  const clock = new FakeClock();
   await withBad("well", async (server) => {
     await server.tools();
-    assertMatch(await errorOf(server, "late"), /did not answer within 0 s/);
+    const hanging = errorOf(server, "hang");
+    await clock.sleeping(3_000);
+    clock.advance(3_000);
+    assertMatch(await hanging, /did not answer within 3 s/);
+    // The program answers as soon as it is told.
     const { output } = await call(server, "cancelled") as ToolOutput;
     assertEquals(JSON.parse(String(output)).length, 1);
-    await new Promise((resolve) => setTimeout(resolve, 200));
     assertEquals(await call(server, "echo", { text: "on" }), { output: "on" });
-  }, { timeoutMs: 100 });
+  }, { clock, timeoutMs: 3_000 });
 });
 
 Deno.test("progress makes a call longer, up to ten minutes in all", async () => {
@@ -314,15 +318,32 @@ Deno.test("progress makes a call longer, up to ten minutes in all", async () => 
 });
 
 Deno.test("a flood of progress is shown now and then", async () => {
+  const clock = new FakeClock();
   await withBad("well", async (server) => {
     const shown: Json[] = [];
-    const result = await call(server, "progress", { count: 5_000 }, undefined, (output) => {
-      shown.push(output);
-    });
-    assert("output" in result);
-    assert(shown.length >= 1 && shown.length < 15, String(shown.length));
-    assertEquals(shown[0], { progress: 1, total: 5_000, message: "on" });
-  });
+    const show = (output: Json) => void shown.push(output);
+    assert("output" in await call(server, "progress", { count: 5_000 }, undefined, show));
+    assertEquals(shown, [{ progress: 1, total: 5_000, message: "on" }]);
+  }, { clock });
+});
+
+Deno.test("progress is shown five times a second, the newest, and two hundred times at most", async () => {
+  const clock = new FakeClock();
+  const shown: Json[] = [];
+  const pace = new ProgressPace((n) => shown.push(n), clock, new AbortController().signal);
+  for (let n = 0; n < 50; n++) {
+    pace.take(n);
+    clock.advance(50);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  // One at once, then the newest every 200 ms.
+  assertEquals(shown.slice(0, 3), [0, 3, 7]);
+  for (let n = 0; n < 250; n++) {
+    clock.advance(200);
+    await new Promise((resolve) => setTimeout(resolve));
+    pace.take(n);
+  }
+  assertEquals(shown.length, 200);
 });
 
 Deno.test("a large text is cut for the model, and whole as a file", async () => {

@@ -72,7 +72,6 @@ const TOOLS: Record<string, (id: Message["id"], params: Message["params"]) => un
   },
   hang: (_, { _meta }) => progress(_meta, 1),
   cancelled: () => text(JSON.stringify(cancelled)),
-  late: (id) => void setTimeout(() => send({ id, result: text("late") }), 150),
   flood: () => {
     for (;;) send({ method: "notifications/message", params: { level: "info", data: "x" } });
   },
@@ -160,7 +159,11 @@ function progress(meta: { progressToken?: unknown } | undefined, count: number):
 
 async function take({ id, method, params, ...rest }: Message): Promise<void> {
   if (method === undefined) return asking({ id: id!, ...rest });
-  if (method === "notifications/cancelled") cancelled.push(params.requestId);
+  if (method === "notifications/cancelled") {
+    cancelled.push(params.requestId);
+    // Its answer was on its way.
+    send({ id: params.requestId, result: text("late") });
+  }
   if (id === undefined || start === "mute") return;
   if (method === "server/discover" && start === "dies-if-asked") Deno.exit(1);
   if (method === "initialize") {

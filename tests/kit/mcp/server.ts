@@ -83,7 +83,7 @@ export function call(
 /** Resolves once a condition holds, which some event of another process makes true. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   for (let tries = 0; !await holds(); tries++) {
-    if (tries === 500) throw new Error("it never came to hold");
+    if (tries === 3_000) throw new Error("it never came to hold");
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
