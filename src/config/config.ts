@@ -1,9 +1,12 @@
 import { UsageError } from "../domain/errors.ts";
 import { unknownNames } from "./environment.ts";
-import { type ConfigFile, NO_FILE, readConfigFile } from "./file.ts";
+import type { McpServerConfig } from "../domain/mcp.ts";
+import { type ConfigFile, NO_FILE, readConfigFile, readText } from "./file.ts";
 import { check, type ConfigSources, type Given, invalid, shown } from "./given.ts";
+import { readMcpConfig } from "./mcp.ts";
 import { checkModels, knownModels, type NamedModel } from "./models.ts";
 import { readProviders } from "./providers.ts";
+import { secretsIn } from "./secrets.ts";
 import { type Setting, SETTINGS, type Settings } from "./settings.ts";
 
 /** The complete, validated configuration. Times are in milliseconds, sizes in bytes or characters. */
@@ -42,7 +45,8 @@ export function readSources(sources: ConfigSources) {
   }
   const settings = values as Settings;
   const dataDir = settings.data ?? defaultDataDir(env);
-  return { settings, given, dataDir, providers: readProviders(env, file), warnings };
+  const mcpServers = readMcpFile(settings.mcp_config, sources);
+  return { settings, given, dataDir, providers: readProviders(env, file), mcpServers, warnings };
 }
 
 /** @throws {UsageError} if settings contradict each other. */
@@ -111,6 +115,7 @@ export function effective(read: ReadConfig) {
       keepAliveMs: 1000 * settings["limits.keep_alive_seconds"],
     },
     providers,
+    mcpServers: read.mcpServers,
     /** The models that settings name, if a provider must be asked whether it has them. */
     modelsToCheck: known ? [] : namedModels,
     /** What is probably a mistake, in one line each. */
@@ -130,23 +135,17 @@ export function secretsOf(config: Config): string[] {
     config.database.token,
     ...Object.values(config.tokens),
     ...config.providers.map(({ apiKey }) => apiKey),
+    ...config.mcpServers.flatMap(({ secrets }) => secrets),
     ...urls.flatMap((url) => url === undefined ? [] : secretsIn(url)),
   ].filter((secret) => secret !== undefined);
 }
 
-/** The password in a URL, or the user without one, and its query's values; as written, and decoded. */
-function secretsIn(text: string): string[] {
-  const url = URL.parse(text);
-  if (!url) return [];
-  const user = url.password || url.username;
-  const written = [user, ...url.search.split(/[?&]/).map((pair) => pair.split("=")[1] ?? "")];
-  let decoded = user;
-  try {
-    decoded = decodeURIComponent(user);
-  } catch {
-    // It is written as it is.
-  }
-  return [...written, decoded, ...url.searchParams.values()].filter(Boolean);
+function readMcpFile(
+  path: string | undefined,
+  { env, readFile }: ConfigSources,
+): McpServerConfig[] {
+  if (path === undefined) return [];
+  return readMcpConfig(readText(path, "MCP configuration", readFile), path, env);
 }
 
 function find(

@@ -27,7 +27,6 @@ export const NO_FILE: ConfigFile = { at: () => undefined, keys: () => [] };
 export function readConfigFile(path: string, { readFile, env }: ConfigSources): ConfigFile {
   const { text, root } = parse(path, readFile);
   const where = (node: Node) => `${path}, line ${lineOf(text, node.offset)}`;
-  refuseDoubles(root, where);
   const given = (node: Node, at: Path): Given => {
     const found = { name: at.join("."), source: where(node), inFile: true as const };
     const variable = referenceOf(node.value);
@@ -58,28 +57,39 @@ export function readConfigFile(path: string, { readFile, env }: ConfigSources): 
 }
 
 function parse(path: string, readFile: ConfigSources["readFile"]): { text: string; root: Node } {
-  let text: string;
+  const text = readText(path, "configuration file", readFile);
+  return { text, root: parseObject(text, path, "configuration file") };
+}
+
+/** Reads a file without its mark of the order of bytes; `what` names its kind in errors. */
+export function readText(path: string, what: string, readFile: ConfigSources["readFile"]): string {
   try {
-    text = readFile(path).replace(/^\uFEFF/, "");
+    return readFile(path).replace(/^\uFEFF/, "");
   } catch {
-    throw new UsageError(`Cannot read the configuration file ${path}`);
+    throw new UsageError(`Cannot read the ${what} ${path}`);
   }
+}
+
+/** @throws {UsageError} if the text of a file is not JSONC with an object in it, each key once. */
+export function parseObject(text: string, path: string, what: string): Node {
   const errors: ParseError[] = [];
   const root = parseTree(text, errors, { allowTrailingComma: true });
   const [error] = errors;
   if (error) {
     throw new UsageError(
-      `The configuration file ${path} is not valid JSONC: ${printParseErrorCode(error.error)}, ` +
+      `The ${what} ${path} is not valid JSONC: ${printParseErrorCode(error.error)}, ` +
         `line ${lineOf(text, error.offset)}`,
     );
   }
   if (root?.type !== "object") {
-    throw new UsageError(`The configuration file ${path} must contain an object.`);
+    throw new UsageError(`The ${what} ${path} must contain an object.`);
   }
-  return { text, root };
+  refuseDoubles(root, (node) => `${path}, line ${lineOf(text, node.offset)}`);
+  return root;
 }
 
-function lineOf(text: string, offset: number): number {
+/** The number of the line at an offset. */
+export function lineOf(text: string, offset: number): number {
   return text.slice(0, offset).split("\n").length;
 }
 

@@ -11,10 +11,10 @@ import { LOG_FORMATS, LOG_LEVELS } from "../observe/log.ts";
 import {
   databaseUrl,
   fallbacks,
-  folder,
   hosts,
   httpUrl,
   origins,
+  path,
   prices,
   secret,
   text,
@@ -75,7 +75,7 @@ const TABLE = {
   },
   data: {
     flag: true,
-    schema: folder,
+    schema: path,
     expected: "a folder",
     description: "The data folder. Created if missing, accessible only to its owner.",
   },
@@ -170,6 +170,13 @@ const TABLE = {
     "What becomes of a call that needs an approval: `deny` if nobody watches. A request can " +
       "override it.",
   ),
+  mcp_config: {
+    flag: true,
+    schema: path,
+    expected: "a file",
+    description: "A file of MCP servers whose tools models may call, as `.mcp.json`: an object " +
+      "`mcpServers`.",
+  },
   cors_origins: {
     schema: origins,
     expected: "origins such as https://app.example.com, separated by commas",

@@ -7,8 +7,8 @@ import { parseMatch } from "../domain/tool_policy.ts";
 /** A text that is not blank. */
 export const text = z.string().regex(/\S/);
 
-/** A folder, as a program gets it: only a shell replaces `~` and `$HOME`. */
-export const folder = text.regex(/^[^~$]/);
+/** A path, as a program gets it: only a shell replaces `~` and `$HOME`. */
+export const path = text.regex(/^[^~$]/);
 
 /** A key or token: it must fit into a header. */
 export const secret = z.string().regex(/^[\x21-\x7e]+$/);

@@ -1,0 +1,187 @@
+import { NOT_NEEDED, settlesWithin } from "../../domain/clock.ts";
+import type { Json } from "../../domain/json.ts";
+import type { McpServerConfig } from "../../domain/mcp.ts";
+import type { ToolCall, ToolResult } from "../../domain/tool.ts";
+import type { Mask } from "../../observe/mask.ts";
+import type { OwnTool, ServerStatus, ToolServer } from "../tool_server.ts";
+import { connect, type Connection, type Lessons, type McpParts, NotTaken } from "./connection.ts";
+import { toolResult } from "./result.ts";
+
+/** What MCP servers are run with. */
+export interface McpServerParts extends McpParts {
+  /** Hides secrets in errors: those of the configuration of all servers too. */
+  mask: Mask;
+  /** How long to wait for a server that starts, in milliseconds; by default 10 s. */
+  startMs?: number;
+}
+
+/** The wait before a server is started again: doubled each time, in milliseconds. */
+const FIRST_WAIT = 1_000;
+const LAST_WAIT = 60_000;
+
+/** How long a server has to be fine for its failures to be forgotten, in milliseconds. */
+const FINE = 60_000;
+
+/** How long a server may take to say its era, at first and at last, in milliseconds. */
+const FIRST_PROBE = 5_000;
+const LAST_PROBE = 30_000;
+
+/** A tool server that speaks MCP. It starts when it is first needed, and again whenever it fails. */
+export class McpServer implements ToolServer {
+  readonly name: string;
+  #status: ServerStatus = { status: "idle" };
+  #connection: Connection | undefined;
+  #tools: readonly OwnTool[] = [];
+  #listing: Promise<void> | undefined;
+  /** Resolves once it is ready, or has failed to be. */
+  #started = Promise.withResolvers<void>();
+  /** Why it ended the last time. */
+  #failure: string | undefined;
+  #running: Promise<void> | undefined;
+  readonly #closing = new AbortController();
+  readonly #startMs: number;
+
+  constructor(
+    private readonly config: McpServerConfig,
+    private readonly parts: McpServerParts,
+  ) {
+    this.name = config.name;
+    this.#startMs = parts.startMs ?? 10_000;
+  }
+
+  get status(): ServerStatus {
+    return this.#status;
+  }
+
+  async tools(): Promise<readonly OwnTool[]> {
+    this.#run();
+    const current = this.#started.promise.then(() => this.#list());
+    await settlesWithin(current, this.#startMs, this.parts.clock);
+    return this.#connection ? this.#tools : [];
+  }
+
+  async execute(
+    tool: string,
+    { input }: ToolCall,
+    signal: AbortSignal,
+    progress: (output: Json) => void,
+  ): Promise<ToolResult> {
+    this.#run();
+    try {
+      const connection = await this.#ready(signal);
+      const result = await connection.call(tool, input, signal, progress).catch(async (error) => {
+        if (!(error instanceof NotTaken)) throw error;
+        await connection.ended;
+        return await (await this.#ready(signal)).call(tool, input, signal, progress);
+      });
+      return toolResult(result);
+    } catch (error) {
+      return { errorText: this.#sentence((error as Error).message) };
+    }
+  }
+
+  /** The connection, which is waited for. @throws {Error} in words if there is none. */
+  async #ready(signal: AbortSignal): Promise<Connection> {
+    const aborted = Promise.withResolvers<void>();
+    const onAbort = () => aborted.resolve();
+    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) onAbort();
+    try {
+      const started = Promise.race([this.#started.promise, aborted.promise]);
+      await settlesWithin(started, this.#startMs, this.parts.clock);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+    if (signal.aborted) throw new Error("was not called: the call was cancelled");
+    if (this.#connection) return this.#connection;
+    throw new Error(this.#whyNot());
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(NOT_NEEDED);
+    await this.#running;
+    this.#status = { status: "idle" };
+  }
+
+  #whyNot(): string {
+    if (this.#closing.signal.aborted) return "was closed";
+    if (this.#failure === undefined) return "is still starting: try again later";
+    return `${this.#failure}. It is started again soon`;
+  }
+
+  /** A sentence about it, without a secret. */
+  #sentence(rest: string): string {
+    return this.parts.mask(`The tool server "${this.config.title}" ${rest}`).replace(
+      /[.\s]*$/,
+      ".",
+    );
+  }
+
+  #run(): void {
+    this.#running ??= this.#keepRunning();
+  }
+
+  async #keepRunning(): Promise<void> {
+    const lessons: Lessons = { isOld: false, probeMs: FIRST_PROBE };
+    for (let failures = 0; !this.#closing.signal.aborted;) {
+      const { why, fineMs } = await this.#runOnce(lessons);
+      this.#failure = why;
+      // After a long good time it is worth a try at once, for which calls wait.
+      failures = fineMs >= FINE ? 0 : failures + 1;
+      if (failures > 0) await this.#pause(Math.min(FIRST_WAIT * 2 ** (failures - 1), LAST_WAIT));
+      // One of the newer era that starts slowly needs longer than those of the older that are mute.
+      if (fineMs === 0) lessons.probeMs = Math.min(2 * lessons.probeMs, LAST_PROBE);
+    }
+    this.#started.resolve();
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#closing;
+    if (signal.aborted) return;
+    this.#status = { status: "failed", error: this.#sentence(this.#failure!) };
+    this.#started.resolve();
+    await this.parts.clock.sleep(ms, signal).catch(() => {});
+    this.#started = Promise.withResolvers();
+  }
+
+  /** Resolves to why it ended, and how long it was fine before. */
+  async #runOnce(lessons: Lessons): Promise<{ why: string; fineMs: number }> {
+    const { clock } = this.parts;
+    const { signal } = this.#closing;
+    this.#status = { status: "starting" };
+    let connection: Connection | undefined;
+    const onClose = () => void connection?.close();
+    signal.addEventListener("abort", onClose);
+    try {
+      connection = await connect(this.config, this.parts, lessons, signal);
+      this.#tools = await connection.tools();
+      if (signal.aborted) return { why: "was closed", fineMs: 0 };
+      this.#connection = connection;
+      this.#status = { status: "ready" };
+      this.#started.resolve();
+      const begun = clock.elapsed();
+      const why = await connection.ended;
+      this.#connection = undefined;
+      this.#started = Promise.withResolvers();
+      return { why, fineMs: clock.elapsed() - begun };
+    } catch (error) {
+      return { why: (error as Error).message, fineMs: 0 };
+    } finally {
+      signal.removeEventListener("abort", onClose);
+      await connection?.close();
+    }
+  }
+
+  /** Brings the list of tools up to date; if that fails, the old one stays. */
+  #list(): Promise<void> {
+    return this.#listing ??= this.#listNow().finally(() => this.#listing = undefined);
+  }
+
+  async #listNow(): Promise<void> {
+    try {
+      if (this.#connection) this.#tools = await this.#connection.tools();
+    } catch {
+      // If the server is gone, that is seen by its connection.
+    }
+  }
+}
