@@ -42,10 +42,11 @@ import { LockOwnership } from "./runs/ownership.ts";
 import type { Parts } from "./runs/parts.ts";
 import { Runs } from "./runs/runs.ts";
 import { keepTidy } from "./runs/upkeep.ts";
-import { demoTools } from "./tools/demo.ts";
+import { toolServers } from "./tools/servers.ts";
 import { ServerToolbox } from "./tools/toolbox.ts";
+import { VERSION } from "./version.ts";
 
-/** What a test may replace. */
+/** What the program sets, or a test replaces. */
 export interface Overrides {
   clock?: Clock;
   ids?: IdGenerator;
@@ -56,6 +57,8 @@ export interface Overrides {
   demoPaceMs?: number;
   /** Wraps the stores. */
   stores?: (stores: Stores) => Stores;
+  /** The environment of which tools get a few variables; by default, nothing. */
+  environment?: Readonly<Record<string, string | undefined>>;
   /** In place of the configured tools. */
   toolbox?: Toolbox;
   /** Wraps the requests to models. */
@@ -156,8 +159,16 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
     isShared ? REMOTE_PAGE : LOCAL_PAGE,
     limits.promptBytes,
   );
-  const servers = toolServers(config);
-  const toolbox = overrides.toolbox ?? servers;
+  const servers = await toolServers({
+    ...config,
+    isDemo: config.providers.every(({ type }) => type === "demo"),
+    environment: overrides.environment ?? {},
+    version: VERSION,
+    clock,
+    mask,
+  });
+  const ownTools = new ServerToolbox(servers, policiesOf(config.tools.policies));
+  const toolbox = overrides.toolbox ?? ownTools;
   const parts: Parts = {
     ...stores,
     ownership,
@@ -232,7 +243,7 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
     drained ??= (async () => {
       upkeep.close();
       await runs.close(graceMs);
-      await servers.close();
+      await ownTools.close();
       closing.abort();
     })();
   let closed: Promise<void> | undefined;
@@ -271,12 +282,6 @@ async function storesOf(
     runs: runStore(db, buckets),
     toolCalls: toolCallStore(db, owner),
   };
-}
-
-/** The tools of the built-in model are only for it: a real model has better ones. */
-function toolServers({ providers, tools }: Config): ServerToolbox {
-  const isDemo = providers.every(({ type }) => type === "demo");
-  return new ServerToolbox(isDemo ? [demoTools()] : [], policiesOf(tools.policies));
 }
 
 function authenticators(config: Config, tokens: TokenStore, clock: Clock): Authenticator {

@@ -18,7 +18,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   http: ["domain", "config", "models", "observe", "runs", "wire", "version.ts"],
   cli: ["domain", "config", "observe", "store", "app.ts", "version.ts"],
   build: ["http"],
-  "app.ts": ["domain", "config", "store", "auth", "http", "models", "observe", "runs", "tools"],
+  "app.ts": [
+    "domain",
+    "config",
+    "store",
+    "auth",
+    "http",
+    "models",
+    "observe",
+    "runs",
+    "tools",
+    "version.ts",
+  ],
   "version.ts": [],
 };
 

@@ -46,7 +46,10 @@ async function serveUntilStopped(
 ): Promise<number> {
   if (filePath(config.database.url) !== undefined) ensureDataDir(config.dataDir);
   const write = (line: string) => lines.write(line);
-  const parley = await createApp(config, world.migrations, { write });
+  const parley = await createApp(config, world.migrations, {
+    write,
+    environment: world.env,
+  });
   const { app, log } = parley;
   captureRuntime(log);
   const say = config.logFormat === "json" ? (text: string) => log.log("info", text) : write;

@@ -8,6 +8,7 @@ import { checkModels, knownModels, type NamedModel } from "./models.ts";
 import { readProviders } from "./providers.ts";
 import { secretsIn } from "./secrets.ts";
 import { type Setting, SETTINGS, type Settings } from "./settings.ts";
+import { type PrivatePath, workspaceFolder } from "./workspace.ts";
 
 /** The complete, validated configuration. Times are in milliseconds, sizes in bytes or characters. */
 export type Config = ReturnType<typeof readConfig>;
@@ -46,12 +47,14 @@ export function readSources(sources: ConfigSources) {
   const settings = values as Settings;
   const dataDir = settings.data ?? defaultDataDir(env);
   const mcpServers = readMcpFile(settings.mcp_config, sources);
-  return { settings, given, dataDir, providers: readProviders(env, file), mcpServers, warnings };
+  const providers = readProviders(env, file);
+  return { settings, given, dataDir, path, providers, mcpServers, warnings };
 }
 
 /** @throws {UsageError} if settings contradict each other. */
 export function effective(read: ReadConfig) {
   const { settings, given, dataDir } = read;
+  const workspace = given.get("workspace");
   const providers = read.providers.map(({ config }) => config);
   refuseContradictions(read);
   const known = knownModels(providers);
@@ -66,6 +69,8 @@ export function effective(read: ReadConfig) {
     },
     /** Static tokens: user name to secret. */
     tokens: settings.tokens ?? {},
+    /** The folder that tools may work in: absolute, without symbolic links. */
+    workspace: workspace && workspaceFolder(workspace, privatePaths(read)),
     coderUrl: settings.coder_url?.replace(/\/+$/, ""),
     systemPrompt: settings.system_prompt,
     defaultModel: settings.default_model,
@@ -166,6 +171,17 @@ function refuseUnknownKeys(file: ConfigFile): void {
   for (const group of ["limits", "tools"]) {
     file.keys([group], keys.flatMap(([first, second]) => first === group ? second! : []));
   }
+}
+
+function privatePaths({ settings, dataDir, path }: ReadConfig): PrivatePath[] {
+  const url = settings.database_url;
+  return [
+    { what: "the data folder", path: dataDir },
+    ...url?.startsWith("file:")
+      ? [{ what: "the database", path: url.replace(/^file:(\/\/(?=\/))?/, "") }]
+      : [],
+    ...path === undefined ? [] : [{ what: "the configuration file", path }],
+  ];
 }
 
 function refuseContradictions({ settings, given }: ReadConfig): void {

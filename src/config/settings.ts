@@ -103,6 +103,13 @@ const TABLE = {
     expected: "the http(s) URL of a Coder deployment",
     description: "Accepts session tokens of this deployment; its users own their chats.",
   },
+  workspace: {
+    flag: true,
+    schema: path,
+    expected: "a folder",
+    description: "The folder in which models may read and change files and run commands. None by " +
+      "default; the data folder and the configuration file must be outside it.",
+  },
   system_prompt: {
     schema: z.string().max(100_000),
     expected: "text of at most 100,000 characters",

@@ -3,7 +3,8 @@ import type { Json } from "../../domain/json.ts";
 import type { McpServerConfig } from "../../domain/mcp.ts";
 import type { ToolCall, ToolResult } from "../../domain/tool.ts";
 import type { Mask } from "../../observe/mask.ts";
-import type { OwnTool, ServerStatus, ToolServer } from "../tool_server.ts";
+import type { ServerStatus } from "../../domain/tool.ts";
+import type { OwnTool, ToolServer } from "../tool_server.ts";
 import { connect, type Connection, type Lessons, type McpParts, NotTaken } from "./connection.ts";
 import { toolResult } from "./result.ts";
 

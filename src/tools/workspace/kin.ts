@@ -1,0 +1,151 @@
+/**
+ * Finds every process that a command started, wherever it hides: in a session of its own, without its
+ * parents, without its environment. Each command has a mark: a limit of its own (`libc.ts`), which its
+ * descendants inherit and, unless they are root's, can only lower. One that was lowered is found too, since
+ * what loses its parent becomes this process's child. Without the C library there is a variable.
+ */
+import { Pauses } from "../../domain/pauses.ts";
+import type { Libc } from "./libc.ts";
+import {
+  allPids,
+  hasVariable,
+  messageQueuesOf,
+  ownChildren,
+  type ProcessStat,
+  statOf,
+  threadsOfAll,
+} from "./proc.ts";
+
+/** The variable that marks what a command started. */
+export const MARK_VARIABLE = "WORKSPACE_CALL";
+
+/** How many marks there are, below the limit of this process. */
+const MARKS = 300_000;
+
+/** How many more processes and threads than there are now a command's user may have. */
+const MORE_PROCESSES = 1_024;
+
+/** What a look at all processes has found. */
+export interface Kin {
+  pids: number[];
+  /** False if a process went away during the look: it may have started one that was not seen. */
+  isCertain: boolean;
+  /** True if this system does not show its processes: only a group can be ended then. */
+  isBlind: boolean;
+}
+
+/** The marks of all commands that this process runs. */
+export class Marks {
+  readonly #most: bigint | undefined;
+  readonly #live = new Set<bigint>();
+  readonly #first = new Set<number>();
+  #next = crypto.getRandomValues(new Uint32Array(1))[0]! % MARKS;
+
+  constructor(readonly libc: Libc | undefined) {
+    const most = libc?.mark();
+    this.#most = most !== undefined && most > 2 * MARKS ? most : undefined;
+    libc?.adopt();
+  }
+
+  /** Marks a process that has not begun to run yet. */
+  mark(pid: number, token: string): Kinship {
+    this.#next = (this.#next + 1) % MARKS;
+    // Of an unlimited limit a few bytes less would be as unlimited to some programs.
+    const most = this.#most === undefined || this.#most < 2n ** 40n ? this.#most : 2n ** 40n;
+    const mark = most === undefined ? undefined : most - BigInt(this.#next + 1);
+    const isMarked = this.libc?.limit(pid, { mark, processes: threadsOfAll() + MORE_PROCESSES });
+    if (isMarked && mark !== undefined) this.#live.add(mark);
+    this.#first.add(pid);
+    return new Kinship(this, pid, token, isMarked ? mark : undefined);
+  }
+
+  /** Forgets a command of which nothing is left. */
+  forget(pid: number, mark: bigint | undefined): void {
+    this.#first.delete(pid);
+    if (mark !== undefined) this.#live.delete(mark);
+  }
+
+  /** True for the first process of a command: the runtime waits for its end. */
+  isFirst(pid: number): boolean {
+    return this.#first.has(pid);
+  }
+
+  /** True for the limit of a process that some command started, and that has no mark of a command now. */
+  isHiding(limit: bigint | undefined): boolean {
+    return limit !== undefined && this.#most !== undefined && limit < this.#most &&
+      !this.#live.has(limit);
+  }
+}
+
+/** What all processes of a command have. */
+export class Kinship {
+  readonly #marks: Marks;
+  readonly #mark: bigint | undefined;
+  readonly #variable: string;
+  readonly #started: number;
+
+  constructor(
+    marks: Marks,
+    /** The first process, which leads a session and a group. */
+    readonly pid: number,
+    token: string,
+    mark: bigint | undefined,
+  ) {
+    this.#marks = marks;
+    this.#mark = mark;
+    this.#variable = `${MARK_VARIABLE}=${token}`;
+    this.#started = statOf(pid)?.started ?? 0;
+  }
+
+  /** All that is left of the command. `isUrgent` keeps everything else waiting meanwhile. */
+  async look(isUrgent = false): Promise<Kin> {
+    const children = new Map<number, number[]>();
+    const found = new Set<number>();
+    const pauses = new Pauses();
+    const pids = allPids();
+    let isCertain = true;
+    for (const pid of pids) {
+      if (!isUrgent) await pauses.next();
+      const stat = statOf(pid);
+      if (!stat) isCertain = false;
+      if (!stat || pid === Deno.pid || stat.started < this.#started) continue;
+      if (stat.hasEnded) {
+        this.#reap(pid, stat);
+        continue;
+      }
+      children.set(stat.parent, [...children.get(stat.parent) ?? [], pid]);
+      if (this.#has(pid, stat)) found.add(pid);
+    }
+    // A set also gives what is added to it meanwhile.
+    for (const pid of found) for (const child of children.get(pid) ?? []) found.add(child);
+    return { pids: [...found], isCertain, isBlind: pids.length === 0 };
+  }
+
+  /** Lets go of what has ended and was left to this process. */
+  reap(): void {
+    for (const pid of ownChildren()) {
+      const stat = statOf(pid);
+      if (stat?.hasEnded) this.#reap(pid, stat);
+    }
+  }
+
+  /** Says that the command is over, and nothing of it is left. */
+  end(): void {
+    this.#marks.forget(this.pid, this.#mark);
+  }
+
+  #has(pid: number, { parent, group, session }: ProcessStat): boolean {
+    if ([pid, group, session].includes(this.pid)) return true;
+    if (this.#mark === undefined) return hasVariable(pid, this.#variable);
+    const limit = messageQueuesOf(pid);
+    if (limit === this.#mark) return true;
+    if (parent === Deno.pid && this.#marks.isHiding(limit)) return true;
+    // Root can raise a limit.
+    return Deno.uid() === 0 && hasVariable(pid, this.#variable);
+  }
+
+  #reap(pid: number, stat: ProcessStat): void {
+    if (stat.parent !== Deno.pid || this.#marks.isFirst(pid)) return;
+    if (this.#has(pid, stat)) this.#marks.libc?.reap(pid);
+  }
+}

@@ -1,0 +1,134 @@
+/** What a command wrote, in bounded memory. */
+import type { FileHandle } from "node:fs/promises";
+import { bytesIn } from "./page.ts";
+
+/** How much of the beginning and of the end a result has, in bytes. */
+const SHOWN = 16 * 1024;
+
+/** How much of an output is kept for the model to read, in bytes. */
+const KEPT = 16 * 1024 * 1024;
+
+/** The last bytes of an output. */
+export class Tail {
+  readonly #buffer: Uint8Array;
+  readonly #size: number;
+  #end = 0;
+  /** All bytes so far. */
+  total = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+    this.#buffer = new Uint8Array(2 * size);
+  }
+
+  add(bytes: Uint8Array): void {
+    this.total += bytes.length;
+    const last = bytes.subarray(-this.#size);
+    if (this.#end + last.length > this.#buffer.length) {
+      const keep = this.#size - last.length;
+      this.#buffer.copyWithin(0, this.#end - keep, this.#end);
+      this.#end = keep;
+    }
+    this.#buffer.set(last, this.#end);
+    this.#end += last.length;
+  }
+
+  /** The last bytes, up to `count`: fewer if there are not so many any more. */
+  last(count: number): Uint8Array {
+    const size = Math.max(0, Math.min(count, this.#size, this.total));
+    return this.#buffer.slice(this.#end - size, this.#end);
+  }
+}
+
+/** The output of one command: its beginning, its end, and the whole in a file if it is long. */
+export class Transcript {
+  readonly #tail = new Tail(SHOWN);
+  readonly #newFile: () => Promise<FileHandle>;
+  #head = new Uint8Array();
+  #file: FileHandle | undefined;
+  #isFull = false;
+  #written = 0;
+
+  /** @param newFile makes the file for what does not fit into a result */
+  constructor(newFile: () => Promise<FileHandle>) {
+    this.#newFile = newFile;
+  }
+
+  /** True once nothing more is kept. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** The file that has more than the result, if there is one. */
+  get file(): FileHandle | undefined {
+    return this.#file;
+  }
+
+  async take(bytes: Uint8Array): Promise<void> {
+    const isLong = this.#tail.total + bytes.length > 2 * SHOWN;
+    if (isLong && !this.#isFull) await this.#keep(bytes);
+    const space = SHOWN - this.#head.length;
+    if (space > 0) this.#head = joined([this.#head, bytes.subarray(0, space)]);
+    this.#tail.add(bytes);
+  }
+
+  /** The last of it, as text. */
+  end(bytes: number): string {
+    return textOf(this.#tail.last(bytes));
+  }
+
+  /** All of it, or its beginning and its end with a note on how to read the rest. */
+  text(name: string | undefined): string {
+    const { total } = this.#tail;
+    if (total <= 2 * SHOWN) return textOf(this.#whole());
+    const left = bytesIn(total - 2 * SHOWN);
+    const kept = this.#written < total ? `the first ${bytesIn(this.#written)}` : "all";
+    const note = name === undefined ? "it was not kept" : `read "${name}" has ${kept} of it`;
+    return `${startOf(this.#head)}\n[… ${left} left out: ${note} …]\n${this.end(SHOWN)}`;
+  }
+
+  #whole(): Uint8Array {
+    return joined([this.#head, this.#tail.last(this.#tail.total - this.#head.length)]);
+  }
+
+  async #keep(bytes: Uint8Array): Promise<void> {
+    try {
+      if (!this.#file) {
+        this.#file = await this.#newFile();
+        await this.#append(this.#whole());
+      }
+      await this.#append(bytes.subarray(0, KEPT - this.#written));
+      this.#isFull = this.#written >= KEPT;
+    } catch {
+      // The disk is full, say: the result tells how much was kept.
+      this.#isFull = true;
+    }
+  }
+
+  async #append(bytes: Uint8Array): Promise<void> {
+    await this.#file!.writeFile(bytes);
+    this.#written += bytes.length;
+  }
+}
+
+/** Bytes of an output as text, without half a character at its beginning. */
+export function textOf(bytes: Uint8Array): string {
+  let at = 0;
+  while (at < 3 && at < bytes.length && (bytes[at]! & 0xc0) === 0x80) at++;
+  return new TextDecoder().decode(bytes.subarray(at)).replaceAll("\0", "\ufffd");
+}
+
+function startOf(bytes: Uint8Array): string {
+  // A cut may be inside a character, which then stays with the decoder.
+  return new TextDecoder().decode(bytes, { stream: true }).replaceAll("\0", "\ufffd");
+}
+
+function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
