@@ -2,7 +2,8 @@
 import { assertEquals } from "@std/assert";
 import type { JsonObject } from "../../src/domain/json.ts";
 import type { ScriptSource } from "../kit/provider/provider.ts";
-import { type Scripted, startScripted } from "../kit/scripted.ts";
+import type { Ask } from "../kit/ask.ts";
+import { startScripted } from "../kit/scripted.ts";
 import { type TestTool, testToolbox } from "../kit/toolbox.ts";
 import { readFrames } from "../kit/ui.ts";
 
@@ -15,7 +16,8 @@ export interface UiMessage {
   parts: (JsonObject & { type: string })[];
 }
 
-type Asker = Pick<Scripted, "server">;
+/** Whoever can ask a server. */
+type Asker = { server: { ask: Ask } };
 
 /** A model that calls these in its first step of a turn, and then says what it was told. */
 export function asking(...calls: { name: string; args?: unknown }[]): ScriptSource {
