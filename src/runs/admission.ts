@@ -3,8 +3,9 @@ import type { Chat } from "../domain/chat.ts";
 import { LateError, RunError } from "../domain/errors.ts";
 import { fileIdOf } from "../domain/file.ts";
 import type { Part } from "../domain/message.ts";
+import type { BusyPolicy } from "../domain/policies.ts";
 import type {
-  ChatState,
+  ChatView,
   KeyedSend,
   RunBeginning,
   RunIdentity,
@@ -12,6 +13,7 @@ import type {
 } from "../domain/records.ts";
 import { estimateTokens } from "../domain/usage.ts";
 import { newAttempt } from "./attempts.ts";
+import type { Conversation } from "./conversation.ts";
 import type { Parts } from "./parts.ts";
 import { planSend, type SentMessage } from "./plan.ts";
 import { sizeOf } from "./prompt.ts";
@@ -30,10 +32,20 @@ export interface Send extends AnswerRequest {
   over?: AbortSignal;
 }
 
+/** A send that its chat has to take, with what to do if the chat is busy. */
+export interface ChatSend extends Send {
+  busy: BusyPolicy;
+}
+
+/** What a send finds. */
+export interface Look extends Pick<ChatView, "chat" | "state" | "keyed" | "named"> {
+  /** Does not ask again for what was read with the rest. */
+  conversation: Conversation;
+}
+
 type Needed = Pick<
   Parts,
   | "runs"
-  | "conversation"
   | "ownership"
   | "clock"
   | "ids"
@@ -70,13 +82,13 @@ export async function modelsOf(
  */
 export async function admit(
   send: Send,
-  state: ChatState,
+  look: Omit<Look, "chat" | "keyed">,
   parts: Needed,
 ): Promise<Admission> {
   const { clock, ids, ownership } = parts;
   const { chat, message, models: [model], queued } = send;
   const now = clock.now();
-  const { plan, promptTokens } = await planOf(send, state, parts);
+  const { plan, promptTokens } = await planOf(send, look, parts);
   if (send.over?.aborted) return { kind: "moved" };
   const record: RunRecord = {
     id: ids.uuid(),
@@ -97,7 +109,7 @@ export async function admit(
   const beginning: RunBeginning = {
     run: record,
     ...plan,
-    leafKey: state.leafKey,
+    leafKey: look.state.leafKey,
     attempt,
     lease: ownership.lease(record.id),
     keyed: send.keyed,
@@ -117,10 +129,10 @@ export async function admit(
  */
 export async function planOf(
   { chat, message, models, queued }: Pick<Send, "chat" | "message" | "models" | "queued">,
-  { leafKey, bytes }: ChatState,
-  { conversation, ids, clock, systemPrompt, chatBytes, messageChars }: Needed,
+  { state: { leafKey, bytes }, named, conversation }: Omit<Look, "chat" | "keyed">,
+  { ids, clock, systemPrompt, chatBytes, messageChars }: Needed,
 ) {
-  const known = await conversation.find(chat.id, leafKey, message.id);
+  const known = await conversation.find(chat.id, leafKey, named);
   const plan = planSend({ leafKey, known }, message, { key: ids.uuid(), now: clock.now() });
   const [{ type, id: model }] = models;
   const target = { type, model, system: systemPrompt };
