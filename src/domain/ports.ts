@@ -7,6 +7,7 @@ import type { LoggedEvent } from "./event.ts";
 import type {
   AbandonedRun,
   ChatState,
+  ChatView,
   EventGroup,
   FoundRun,
   KeyedSend,
@@ -18,6 +19,7 @@ import type {
   RunIdentity,
   RunRecord,
   StoredMessage,
+  Wanted,
 } from "./records.ts";
 import type { ToolCallStore } from "./tool_ports.ts";
 import type { Usage } from "./usage.ts";
@@ -75,8 +77,8 @@ export interface MessageStore {
     keys: readonly string[],
     options?: { seenOnly: boolean },
   ): Promise<StoredMessage[]>;
-  /** The messages with that client id on any branch, oldest first. */
-  withId(chatId: string, id: string): Promise<MessageOutline[]>;
+  /** The keys of the messages with that client id on any branch, oldest first. */
+  withId(chatId: string, id: string): Promise<string[]>;
   /** The keys of the newest message after that one, the newest after that and so on, up to `limit`. */
   descend(chatId: string, key: string, limit: number): Promise<string[]>;
   /** By key of each message that has siblings: the keys of them and itself, oldest first. */
@@ -93,6 +95,8 @@ export interface RunStore {
   begin(beginning: RunBeginning): Promise<"begun" | "busy" | "moved">;
   /** The chat's leaf and its live run; undefined if the owner has no such chat. */
   current(ownerId: string, chatId: string): Promise<ChatState | undefined>;
+  /** The same with all else that a send is decided by, in one request; undefined as well. */
+  view(ownerId: string, chatId: string, wanted: Wanted): Promise<ChatView | undefined>;
   find(ownerId: string, runId: string): Promise<FoundRun | undefined>;
   /** The stored answer of a run. */
   answer(run: RunRecord): Promise<StoredMessage | undefined>;

@@ -1,6 +1,7 @@
 /** The stored form of messages, runs and queues. */
 import type { ApprovalAnswer, JournaledCall, Unattended } from "./approval.ts";
 import type { Attempt, AttemptEnd } from "./attempt.ts";
+import type { Chat } from "./chat.ts";
 import type { RunFailure } from "./errors.ts";
 import type { RunEvent } from "./event.ts";
 import type { JsonObject } from "./json.ts";
@@ -76,6 +77,34 @@ export interface ChatState {
   isHeld: boolean;
   /** The size of its messages, also of those that wait, in bytes. A message counts 1 KiB at least. */
   bytes: number;
+}
+
+/** What is wanted of a chat that a message is sent to. */
+export interface Wanted {
+  /** The id of the message. */
+  messageId: string;
+  /** The send's `Idempotency-Key`. */
+  key: string | undefined;
+  /** The key of a message whose contents are known, and those of all before it. */
+  sinceKey: string | null;
+}
+
+/** A chat that a message is sent to, with what decides about the message, read at one moment. */
+export interface ChatView {
+  chat: Chat;
+  state: ChatState;
+  /** The run of a send with that key, and the hash of what was sent. */
+  keyed: { runId: string; hash: string } | undefined;
+  /** The keys of the messages with that id on any branch. */
+  named: string[];
+  /**
+   * The end of the active branch, newest first: some messages down to `sinceKey`. None while a run is
+   * live.
+   */
+  branch: (MessageOutline & {
+    /** Undefined for a message that is known or large. It has only what a model sees. */
+    message: StoredMessage | undefined;
+  })[];
 }
 
 /** A send that may be repeated under its key. */

@@ -4,7 +4,7 @@ import type { Chat } from "../domain/chat.ts";
 import { badRequest, nameSchema } from "../wire/validate.ts";
 import type { HttpParts, RequestContext } from "./context.ts";
 import { type Answer, answer, header, json } from "./describe.ts";
-import { notFound } from "./failure.ts";
+import { isRefused, notFound } from "./failure.ts";
 
 /** The longest title of a chat, in characters. */
 const TITLE_LENGTH = 200;
@@ -76,12 +76,39 @@ export function created(c: RequestContext, chat: Chat, { feed }: HttpParts): Res
  * The chat that the path names.
  * @throws {AppError} `bad_request` if it is not a UUID; `not_found` if the user has no such chat.
  */
-export async function ownChat(c: RequestContext, { chats, runs }: HttpParts): Promise<Chat> {
-  const id = idInPath(c, "chat");
-  await runs.settle(id);
-  const chat = await chats.get(c.var.principal.id, id);
+export async function ownChat(c: RequestContext, parts: HttpParts): Promise<Chat> {
+  const { ownerId, id } = await namedChat(c, parts);
+  const chat = await parts.chats.get(ownerId, id);
   if (!chat) throw notFound();
   return chat;
+}
+
+/** A chat that a path names, whether or not it is there. */
+type NamedChat = Pick<Chat, "id" | "ownerId">;
+
+/**
+ * Gives `use` the chat that the path names without looking it up. A request that is refused hears
+ * first that there is no such chat, whatever else is wrong with it.
+ * @throws {AppError} as `ownChat` does, and whatever `use` throws.
+ */
+export async function withNamedChat<T>(
+  c: RequestContext,
+  parts: HttpParts,
+  use: (chat: NamedChat) => Promise<T>,
+): Promise<T> {
+  const named = await namedChat(c, parts);
+  try {
+    return await use(named);
+  } catch (error) {
+    if (isRefused(error)) await ownChat(c, parts);
+    throw error;
+  }
+}
+
+async function namedChat(c: RequestContext, { runs }: HttpParts): Promise<NamedChat> {
+  const id = idInPath(c, "chat");
+  await runs.settle(id);
+  return { id, ownerId: c.var.principal.id };
 }
 
 /**

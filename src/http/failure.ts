@@ -52,6 +52,11 @@ export function failureOf(error: unknown): Response {
   });
 }
 
+/** True for an error that is the request's own. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof HttpError || (error instanceof AppError && STATUS[error.code] < 500);
+}
+
 /** Coder's error for a resource that does not exist or belongs to someone else. */
 export function notFound(): AppError {
   const message = "Resource not found or you do not have access to this resource";

@@ -27,7 +27,7 @@ const PIECE = 512 * 1024;
  */
 export async function keepFiles(
   { parts }: { parts: Part[] },
-  chat: Chat,
+  chat: Pick<Chat, "id" | "ownerId">,
   http: HttpParts,
 ): Promise<void> {
   const named = new Map<string, number>();
@@ -82,7 +82,7 @@ const MISTAKEN = /^(video\/mp2t|application\/vnd\.ms-excel)$/;
 async function takeData(
   part: FilePart,
   field: string,
-  chat: Chat,
+  chat: Pick<Chat, "id" | "ownerId">,
   http: HttpParts,
 ): Promise<void> {
   if (part.url === "data:") part.url = `data:${part.mediaType};base64,`;
@@ -103,7 +103,7 @@ async function keepData(
   bytes: Uint8Array<ArrayBuffer>,
   mediaType: string,
   head: string,
-  chat: Chat,
+  chat: Pick<Chat, "id" | "ownerId">,
   http: HttpParts,
 ): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));

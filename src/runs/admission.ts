@@ -4,8 +4,9 @@ import { checkWaits } from "../domain/approval.ts";
 import { AppError, LateError, RunError } from "../domain/errors.ts";
 import { fileIdOf } from "../domain/file.ts";
 import type { Part } from "../domain/message.ts";
+import type { BusyPolicy } from "../domain/policies.ts";
 import type {
-  ChatState,
+  ChatView,
   KeyedSend,
   RunBeginning,
   RunIdentity,
@@ -13,6 +14,7 @@ import type {
 } from "../domain/records.ts";
 import { estimateTokens } from "../domain/usage.ts";
 import { newAttempt } from "./attempts.ts";
+import type { Conversation } from "./conversation.ts";
 import type { Parts } from "./parts.ts";
 import { planSend, type SendPlan, type SentMessage } from "./plan.ts";
 import { sizeOf } from "./prompt.ts";
@@ -33,10 +35,20 @@ export interface Send extends AnswerRequest {
   over?: AbortSignal;
 }
 
+/** A send that its chat has to take, with what to do if the chat is busy. */
+export interface ChatSend extends Send {
+  busy: BusyPolicy;
+}
+
+/** What a send finds. */
+export interface Look extends Pick<ChatView, "chat" | "state" | "keyed" | "named"> {
+  /** Does not ask again for what was read with the rest. */
+  conversation: Conversation;
+}
+
 type Needed = Pick<
   Parts,
   | "runs"
-  | "conversation"
   | "ownership"
   | "clock"
   | "ids"
@@ -74,13 +86,13 @@ export async function modelsOf(
  */
 export async function admit(
   send: Send,
-  state: ChatState,
+  look: Omit<Look, "chat" | "keyed">,
   parts: Needed,
 ): Promise<Admission> {
   const { clock, ids, ownership } = parts;
   const { chat, message, models: [model], queued } = send;
   const now = clock.now();
-  const { plan, promptTokens } = await planOf(send, state, parts);
+  const { plan, promptTokens } = await planOf(send, look, parts);
   await checkApprovals(plan, send, now, parts);
   for (const answer of plan.approvals?.answers ?? []) answer.remember = send.remember ?? false;
   if (send.over?.aborted) return { kind: "moved" };
@@ -103,7 +115,7 @@ export async function admit(
   const beginning: RunBeginning = {
     run: record,
     ...plan,
-    leafKey: state.leafKey,
+    leafKey: look.state.leafKey,
     attempt,
     lease: ownership.lease(record.id),
     keyed: send.keyed,
@@ -123,10 +135,10 @@ export async function admit(
  */
 export async function planOf(
   { chat, message, models, queued }: Pick<Send, "chat" | "message" | "models" | "queued">,
-  { leafKey, bytes }: ChatState,
-  { conversation, ids, clock, systemPrompt, chatBytes, messageChars }: Needed,
+  { state: { leafKey, bytes }, named, conversation }: Omit<Look, "chat" | "keyed">,
+  { ids, clock, systemPrompt, chatBytes, messageChars }: Needed,
 ) {
-  const known = await conversation.find(chat.id, leafKey, message.id);
+  const known = await conversation.find(chat.id, leafKey, named);
   const plan = planSend({ leafKey, known }, message, { key: ids.uuid(), now: clock.now() });
   const [{ type, id: model }] = models;
   const target = { type, model, system: systemPrompt };

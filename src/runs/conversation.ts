@@ -43,15 +43,25 @@ type Owned = Pick<RunIdentity, "chatId" | "ownerId">;
 
 /** Reads the branches of chats, and builds prompts from them. */
 export class Conversation {
-  readonly #cache = new PromptCache();
-
   constructor(
     private readonly messages: MessageStore,
     private readonly files: FileStore,
     private readonly page: ReadPage,
     /** The most that a prompt may carry, in bytes. */
     private readonly promptBytes: number,
+    private readonly cache = new PromptCache(),
   ) {}
+
+  /** The same conversations, with the same cache, read otherwise. */
+  over(read: (messages: MessageStore) => MessageStore): Conversation {
+    const { messages, files, page, promptBytes, cache } = this;
+    return new Conversation(read(messages), files, page, promptBytes, cache);
+  }
+
+  /** The key of the last message in the chat's cached prompt; null if there is none. */
+  cachedTo(chatId: string, target: PromptTarget): string | null {
+    return this.cache.lastKey(chatId, target);
+  }
 
   /**
    * The branch that ends in the message `leafKey`, oldest first, without contents: at most its last
@@ -106,17 +116,23 @@ export class Conversation {
   }
 
   /** The message with that client id on the branch that ends in `leafKey`. */
-  async find(
+  async withId(
     chatId: string,
     leafKey: string | null,
     id: string,
   ): Promise<StoredMessage | undefined> {
-    if (leafKey === null) return undefined;
-    const known = await this.messages.withId(chatId, id);
-    const keys = new Set(known.map(({ key }) => key));
-    if (keys.size === 0) return undefined;
+    return await this.find(chatId, leafKey, await this.messages.withId(chatId, id));
+  }
+
+  /** The first of these messages from the end of the branch that ends in `leafKey`. */
+  async find(
+    chatId: string,
+    leafKey: string | null,
+    keys: readonly string[],
+  ): Promise<StoredMessage | undefined> {
+    if (keys.length === 0) return undefined;
     for await (const page of this.#upward(chatId, leafKey)) {
-      const found = page.find(({ key }) => keys.has(key));
+      const found = page.find(({ key }) => keys.includes(key));
       if (found) return await this.message(chatId, found.key);
     }
     return undefined;
@@ -157,13 +173,13 @@ export class Conversation {
     const unread: MessageOutline[] = [];
     // What is cached has messages behind it, and never changes: the database is not asked for it.
     const parent = last.parentKey;
-    const atParent = parent === null ? undefined : this.#cache.sizeAt(chatId, target, parent);
+    const atParent = parent === null ? undefined : this.cache.sizeAt(chatId, target, parent);
     let known = atParent === undefined ? null : parent;
     let size = sizeOf(last.parts) + sizeOf(answer) + (atParent ?? 0);
     if (size > Math.min(this.promptBytes, TEXT)) throw promptTooLarge(this.promptBytes);
     walk: for await (const page of this.#upward(chatId, known === null ? parent : null)) {
       for (const outline of page) {
-        const cached = this.#cache.sizeAt(chatId, target, outline.key);
+        const cached = this.cache.sizeAt(chatId, target, outline.key);
         size += cached ?? outline.size;
         if (size > Math.min(this.promptBytes, TEXT)) throw promptTooLarge(this.promptBytes);
         if (cached !== undefined) {
@@ -174,13 +190,13 @@ export class Conversation {
       }
     }
     unread.reverse();
-    const builder = this.#cache.take(chatId, target, known);
+    const builder = this.cache.take(chatId, target, known);
     if (!builder) return await this.prompt({ chatId, ownerId }, last, answer, target);
     const sizes = new Map(unread.map(({ key, size }) => [key, size]));
     for await (const page of this.pages(chatId, unread, { seenOnly: true })) {
       for (const message of page) builder.add(message, sizes.get(message.key));
     }
-    this.#cache.put(chatId, builder);
+    this.cache.put(chatId, builder);
     const prompt = await withFiles(
       builder.promptWith(last, answer),
       { chatId, ownerId },
@@ -238,6 +254,12 @@ class PromptCache {
   sizeAt(chatId: string, target: PromptTarget, key: string): number | undefined {
     const builder = this.#builders.get(chatId);
     return builder?.isFor(target) ? builder.sizeAt(key) : undefined;
+  }
+
+  /** The key of the last message of the chat's prompt; null if there is none. */
+  lastKey(chatId: string, target: PromptTarget): string | null {
+    const builder = this.#builders.get(chatId);
+    return builder?.isFor(target) ? builder.lastKey : null;
   }
 
   /**

@@ -73,6 +73,11 @@ export class PromptBuilder {
     return this.#size;
   }
 
+  /** The key of the last added message; null if none was added. */
+  get lastKey(): string | null {
+    return [...this.#marks.keys()].at(-1) ?? null;
+  }
+
   /** True if the prompt is made for that target. */
   isFor({ type, model, system }: PromptTarget): boolean {
     const target = this.#target;

@@ -26,7 +26,7 @@ const RETRY = 1_000;
 
 /** A message to be answered, as a request has it. */
 export interface SendRequest extends Omit<Send, "chat" | "models" | "queued"> {
-  chat: Chat;
+  chat: Pick<Chat, "id" | "ownerId">;
   /** The id of a model. */
   model: string;
   busy: BusyPolicy;
@@ -125,7 +125,7 @@ export class Runs {
     );
     // The provider is asked while the disk takes the message. A repeat waits, too.
     await this.#parts.disk.durable();
-    if (begun) this.#namer.name(request.chat, begun, models[0]);
+    if (begun) this.#namer.name(begun.chat, begun.prompt, models[0]);
     return stream;
   }
 

@@ -1,12 +1,13 @@
 /** How a send finds its run: a repeat joins one, a busy chat refuses, queues or interrupts. */
+import type { Chat } from "../domain/chat.ts";
 import { AppError, LateError, shuttingDown } from "../domain/errors.ts";
 import { Places } from "../domain/places.ts";
-import type { BusyPolicy } from "../domain/policies.ts";
 import type { ChatState, QueuedSend, RunRecord, StoredMessage } from "../domain/records.ts";
 import type { ActiveRuns } from "./active.ts";
-import { admit, modelsOf, planOf, type Send } from "./admission.ts";
+import { admit, type ChatSend, type Look, modelsOf, planOf, type Send } from "./admission.ts";
 import { Backlog, type OwnedChat } from "./backlog.ts";
 import type { Lanes } from "./lanes.ts";
+import { lookAt } from "./look.ts";
 import type { Parts } from "./parts.ts";
 import { sameContent, type SentMessage } from "./plan.ts";
 import { missingModel, type Queues } from "./queue.ts";
@@ -21,19 +22,14 @@ type Needed =
   & Parameters<typeof modelsOf>[1]
   & Pick<
     Parts,
-    "events" | "keys" | "queue" | "disk" | "logger" | "runLimits"
+    "conversation" | "events" | "keys" | "queue" | "disk" | "logger" | "runLimits"
   >;
-
-/** A send that its chat has to take, with what to do if the chat is busy. */
-export interface ChatSend extends Send {
-  busy: BusyPolicy;
-}
 
 /** The run that a send led to. */
 export interface Sent {
   stream: RunStream;
-  /** The message, if this send began the run. */
-  begun?: StoredMessage;
+  /** The chat as it was before the message, if this send began the run. */
+  begun?: { chat: Chat; prompt: StoredMessage };
 }
 
 /** How often a send that meets a change by another process is tried again. */
@@ -73,21 +69,22 @@ export class Sending {
     const { chat } = send;
     using place = new DisposableStack();
     for (let isIn = false, tries = 0; tries < TRIES; tries++) {
-      const known = await this.#byKey(send);
+      const look = await lookAt(send, this.parts);
+      if (!look) throw chatGone();
+      const known = await this.#joinKeyed(send, look.keyed);
       if (known) return { stream: known };
       if (this.isClosed) throw shuttingDown();
-      const state = await this.parts.runs.current(chat.ownerId, chat.id);
-      if (!state) throw chatGone();
+      const { state } = look;
       const joined = await this.#join(send, state);
       if (joined) return { stream: joined };
       if (send.busy === "queue" && (state.live || state.waiting > 0)) {
-        const stream = await this.#enqueue(send, state);
+        const stream = await this.#enqueue(send, look);
         if (stream) return { stream };
       } else if (send.busy === "reject" && state.waiting > 0 && !state.isHeld && !state.live) {
         // Its turn comes behind those that were taken before it.
         throw busy(undefined);
       } else if (state.live) {
-        await this.#checkWay(send, state, state.live.run);
+        await this.#checkWay(send, look, state.live.run.id);
         // Whoever else asks for a place meanwhile, this gets that of the run that it ends.
         if (!isIn) place.defer(this.places.take(chat.ownerId));
         isIn = true;
@@ -95,8 +92,10 @@ export class Sending {
       } else {
         if (!isIn) place.defer(this.places.enter(chat.ownerId));
         isIn = true;
-        const job = await this.#admit(send, state, place);
-        if (job) return { stream: this.start(job, place), begun: job.prompt };
+        const job = await this.#admit(send, look, place);
+        if (job) {
+          return { stream: this.start(job, place), begun: { chat: look.chat, prompt: job.prompt } };
+        }
       }
     }
     throw busy(undefined);
@@ -149,10 +148,10 @@ export class Sending {
   /** The job of a send whose run has begun; undefined if its chat has changed since it was read. */
   async #admit(
     send: Send,
-    state: ChatState,
+    look: Look,
     place: DisposableStack,
   ): Promise<RunJob | undefined> {
-    const admission = await admit(send, state, this.parts);
+    const admission = await admit(send, look, this.parts);
     if (admission.kind === "begun") return admission.job;
     if (admission.kind !== "unknown") return undefined;
     const { job, error } = admission;
@@ -160,8 +159,8 @@ export class Sending {
     throw error;
   }
 
-  async #enqueue(send: ChatSend, state: ChatState): Promise<RunStream | undefined> {
-    await planOf(send, state, this.parts);
+  async #enqueue(send: ChatSend, look: Look): Promise<RunStream | undefined> {
+    await planOf(send, look, this.parts);
     const stream = await this.queues.add(send).catch((error) => {
       const goOn = () => this.goOn({ chatId: send.chat.id, ownerId: send.chat.ownerId });
       if (error instanceof LateError) error.settled.then(goOn);
@@ -173,10 +172,10 @@ export class Sending {
   }
 
   /** Throws if the live run is not to be ended for this send. */
-  async #checkWay(send: ChatSend, state: ChatState, live: RunRecord): Promise<void> {
-    if (send.busy === "reject") throw busy(live.id);
+  async #checkWay(send: ChatSend, look: Look, liveId: string): Promise<void> {
+    if (send.busy === "reject") throw busy(liveId);
     // A message that the chat cannot take must not end the run.
-    await planOf(send, state, this.parts);
+    await planOf(send, look, this.parts);
   }
 
   /** Stops the live run for a send that interrupts. The queue's turn comes behind it in the lane. */
@@ -196,7 +195,7 @@ export class Sending {
     if (!run) return undefined;
     // The key is now good for a run that another send began.
     if (keyed && !await this.parts.keys.keep(keyed, run)) {
-      return await this.#byKey({ chat, keyed });
+      return await this.#joinKeyed({ chat, keyed }, await this.parts.keys.find(chat.id, keyed.key));
     }
     const stream = await this.reading.find(chat.ownerId, run.id);
     if (queued && await this.parts.queue.isHeld(chat.ownerId, chat.id)) {
@@ -213,9 +212,11 @@ export class Sending {
   }
 
   /** The run of the send's `Idempotency-Key`, if that is known. */
-  async #byKey({ chat, keyed }: Pick<ChatSend, "chat" | "keyed">): Promise<RunStream | undefined> {
-    const known = keyed && await this.parts.keys.find(chat.id, keyed.key);
-    if (!known) return undefined;
+  async #joinKeyed(
+    { chat, keyed }: Pick<ChatSend, "chat" | "keyed">,
+    known: Look["keyed"],
+  ): Promise<RunStream | undefined> {
+    if (!known || !keyed) return undefined;
     if (known.hash !== keyed.hash) throw otherMessage();
     const stream = await this.reading.find(chat.ownerId, known.runId);
     if (stream) return stream;
@@ -255,18 +256,18 @@ export class Sending {
   async #startQueued({ run, request }: QueuedSend): Promise<boolean> {
     const chat = { id: run.chatId, ownerId: run.ownerId };
     const models = await modelsOf(run.model, this.parts) ?? [missingModel(run.model)] as const;
-    const state = await this.parts.runs.current(chat.ownerId, chat.id);
-    if (!state || state.live) return true;
+    const { protocol } = run;
+    const over = this.#closed.signal;
+    const send = { ...request, chat, models, protocol, keyed: undefined, queued: run, over };
+    const look = await lookAt(send, this.parts);
+    if (!look || look.state.live) return true;
     // Nothing is begun, and paid for, that may be lost.
     await this.parts.disk.durable();
     const leave = this.backlog.enter(run);
     if (!leave) return true;
     using place = new DisposableStack();
     place.defer(leave);
-    const { protocol } = run;
-    const over = this.#closed.signal;
-    const send = { ...request, chat, models, protocol, keyed: undefined, queued: run, over };
-    const job = await this.#admit(send, state, place);
+    const job = await this.#admit(send, look, place);
     if (job) this.start(job, place);
     return job !== undefined;
   }

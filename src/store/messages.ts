@@ -12,7 +12,9 @@ import { sql, type Statement } from "./statement.ts";
  */
 const PAGE = 1_500_000;
 
-const OUTLINE = sql`m.key, m.id, m.parent_key AS "parentKey", m.role, octet_length(m.parts) AS size,
+/** The columns of a `MessageOutline`. */
+export const OUTLINE =
+  sql`m.key, m.id, m.parent_key AS "parentKey", m.role, octet_length(m.parts) AS size,
     octet_length(m.metadata) + coalesce(octet_length(m.unseen), 0) AS rest`;
 
 /** Messages in the database. */
@@ -33,7 +35,7 @@ export function messageStore(db: Database): MessageStore {
       let rest = keys;
       while (rest.length > 0) {
         const rows = await db.all(selectPage(chatId, rest, seenOnly));
-        for (const row of rows) {
+        for (const { at: _, ...row } of rows) {
           const parts = row.parts ?? await readText(db, sql`parts`, row.key);
           if (parts === undefined) continue;
           const { metadata, unseen } = seenOnly ? SEEN_ONLY : await readRest(db, row);
@@ -45,10 +47,11 @@ export function messageStore(db: Database): MessageStore {
       return messages;
     },
 
-    withId: (chatId, id) =>
-      db.all(sql<MessageOutline>`
-        SELECT ${OUTLINE} FROM messages m WHERE m.chat_id = ${chatId} AND m.id = ${id}
-        ORDER BY m.rowid`),
+    async withId(chatId, id) {
+      const rows = await db.all(sql<{ key: string }>`
+        SELECT key FROM messages WHERE chat_id = ${chatId} AND id = ${id} ORDER BY rowid`);
+      return rows.map(({ key }) => key);
+    },
 
     async descend(chatId, key, limit) {
       const newest = sql`SELECT key FROM messages
@@ -76,21 +79,29 @@ export function messageStore(db: Database): MessageStore {
   };
 }
 
-/** A message as a page has it: its contents are JSON, or null if they are too large for one. */
-interface PageRow extends Omit<StoredMessage, "parts" | "metadata" | "usage" | "failure"> {
-  /** Its place in the list of keys. */
-  at: number;
-  parts: string | null;
-  metadata: string | null;
+/** A message whose contents are JSON. */
+export interface MessageRow
+  extends Omit<StoredMessage, "parts" | "metadata" | "usage" | "failure"> {
+  parts: string;
+  metadata: string;
   unseen: string | null;
   usage: string | null;
   failure: string | null;
 }
 
+/** A message as a page has it: its contents are null if they are too large for one. */
+interface PageRow extends Omit<MessageRow, "parts" | "metadata"> {
+  /** Its place in the list of keys. */
+  at: number;
+  parts: string | null;
+  metadata: string | null;
+}
+
 /** What no model sees. */
 type Rest = { metadata: string; unseen: string | null };
 
-const SEEN_ONLY: Rest = { metadata: "{}", unseen: null };
+/** Stands for what no model sees where that is not read. */
+export const SEEN_ONLY: Rest = { metadata: "{}", unseen: null };
 
 /** The first of the messages, as many as fit into a page: at least one, if any of them is there. */
 function selectPage(
@@ -120,7 +131,10 @@ function selectPage(
     WHERE ${whole} OR total = size ORDER BY at`;
 }
 
-async function readRest(db: Database, { key, metadata, unseen }: PageRow): Promise<Rest> {
+async function readRest(
+  db: Database,
+  { key, metadata, unseen }: Omit<PageRow, "at">,
+): Promise<Rest> {
   if (metadata !== null) return { metadata, unseen };
   return {
     metadata: await readText(db, sql`metadata`, key) ?? "{}",
@@ -137,9 +151,8 @@ async function readText(db: Database, column: Statement, key: string): Promise<s
   return bytes && new TextDecoder().decode(bytes);
 }
 
-function toMessage(
-  { at: _, usage, failure, unseen, ...row }: PageRow & { parts: string; metadata: string },
-): StoredMessage {
+/** The message of a row. */
+export function toMessage({ usage, failure, unseen, ...row }: MessageRow): StoredMessage {
   return {
     ...row,
     parts: withUnseen(JSON.parse(row.parts), JSON.parse(unseen ?? "[]")),

@@ -1,12 +1,13 @@
 import type { RunStore } from "../domain/ports.ts";
-import type { FoundRun, RunRecord } from "../domain/records.ts";
+import type { ChatState, FoundRun, RunRecord } from "../domain/records.ts";
 import type { Buckets } from "./buckets.ts";
 import type { Database } from "./database.ts";
 import { LAST_SEQ } from "./events.ts";
 import { isMissingRow, isUniqueViolation } from "./failure.ts";
 import { messageStore, selectAnswer } from "./messages.ts";
 import { beginStatements } from "./run_statements.ts";
-import { sql } from "./statement.ts";
+import { sql, type Statement } from "./statement.ts";
+import { toView, viewColumns, type ViewRow } from "./views.ts";
 
 /** A row of the table `runs`, with the end of its log. */
 export interface RunRow extends Omit<RunRecord, "textOnly"> {
@@ -39,23 +40,15 @@ export function runStore(db: Database, buckets: Buckets): RunStore {
     },
 
     async current(ownerId, chatId) {
-      const row = await db.get(sql<CurrentRow>`
-        SELECT chats.leaf_key AS "leafKey", chats.bytes + coalesce(
-            (SELECT sum(octet_length(request)) FROM queue WHERE chat_id = chats.id), 0) AS bytes,
-          (SELECT count(*) FROM queue
-            WHERE owner_id = chats.owner_id AND chat_id = chats.id AND queue.failure IS NULL)
-            AS waiting, queue_held AS "isHeld", ${RUN_COLUMNS}
-        FROM chats LEFT JOIN runs ON runs.chat_id = chats.id AND runs.state = 'running'
-        WHERE chats.id = ${chatId} AND chats.owner_id = ${ownerId}`);
-      if (!row) return undefined;
-      const { leafKey, waiting, bytes, isHeld, ...run } = row;
-      return {
-        leafKey,
-        waiting,
-        bytes,
-        isHeld: isHeld === 1,
-        live: isRun(run) ? toFound(run) : undefined,
-      };
+      const row = await db.get(sql<StateRow>`
+        SELECT ${STATE_COLUMNS} ${fromChat(ownerId, chatId)}`);
+      return row && toState(row);
+    },
+
+    async view(ownerId, chatId, wanted) {
+      const row = await db.get(sql<StateRow & ViewRow>`
+        SELECT ${STATE_COLUMNS}, ${viewColumns(wanted)} ${fromChat(ownerId, chatId)}`);
+      return row && { ...toView({ id: chatId, ownerId }, row), state: toState(row) };
     },
 
     async find(ownerId, runId) {
@@ -72,22 +65,41 @@ export function runStore(db: Database, buckets: Buckets): RunStore {
 }
 
 /** A chat with its live run, or with nulls in place of one. */
-type CurrentRow =
+type StateRow =
   & { leafKey: string | null; waiting: number; bytes: number; isHeld: number }
   & (RunRow | NoRun);
 type NoRun = { [Column in keyof RunRow]: null };
 
-function isRun(row: RunRow | NoRun): row is RunRow {
+const STATE_COLUMNS = sql`chats.leaf_key AS "leafKey", chats.bytes + coalesce(
+    (SELECT sum(octet_length(request)) FROM queue WHERE chat_id = chats.id), 0) AS bytes,
+  (SELECT count(*) FROM queue
+    WHERE owner_id = chats.owner_id AND chat_id = chats.id AND queue.failure IS NULL)
+    AS waiting, queue_held AS "isHeld", ${RUN_COLUMNS}`;
+
+function fromChat(ownerId: string, chatId: string): Statement {
+  return sql`FROM chats LEFT JOIN runs ON runs.chat_id = chats.id AND runs.state = 'running'
+    WHERE chats.id = ${chatId} AND chats.owner_id = ${ownerId}`;
+}
+
+function toState(row: StateRow): ChatState {
+  const { leafKey, waiting, bytes, isHeld } = row;
+  const live = isRun(row) ? toFound(row) : undefined;
+  return { leafKey, waiting, bytes, isHeld: isHeld === 1, live };
+}
+
+function isRun(row: StateRow): row is StateRow & RunRow {
   return row.id !== null;
 }
 
 /** The run of a row. */
-export function toFound({ state, failure, lastSeq, owner, textOnly, ...run }: RunRow): FoundRun {
+export function toFound(row: RunRow): FoundRun {
+  const { id, chatId, ownerId, promptKey, messageId, model, protocol, createdAt, textOnly } = row;
+  const known = { id, chatId, ownerId, promptKey, messageId, model, protocol, createdAt };
   return {
-    run: { ...run, textOnly: textOnly === 1 },
-    state,
-    failure: JSON.parse(failure ?? "null"),
-    lastSeq: lastSeq ?? 0,
-    owner,
+    run: { ...known, textOnly: textOnly === 1 },
+    state: row.state,
+    failure: JSON.parse(row.failure ?? "null"),
+    lastSeq: row.lastSeq ?? 0,
+    owner: row.owner,
   };
 }

@@ -35,11 +35,12 @@ export interface Pair extends AsyncDisposable {
 
 /**
  * Starts them. `answers` gives the steps by the text that is answered; "ok" where there are none.
- * `ofB` is for B alone.
+ * `ofB` is for B alone, `settings` for both.
  */
 export async function startPair(
   answers: Record<string, readonly Step[]> = {},
   ofB: Overrides = {},
+  settings: Record<string, string> = {},
 ): Promise<Pair> {
   const stack = new AsyncDisposableStack();
   const db = stack.use(await startRemoteDatabase());
@@ -48,7 +49,7 @@ export async function startPair(
       script: ({ body }) => ({ steps: answers[lastUserText(body)] ?? [{ text: "ok" }] }),
     }),
   );
-  const env = { ...providerEnv(provider), ...db.env };
+  const env = { ...providerEnv(provider), ...db.env, ...settings };
   const first = stack.use(await startParley({ env }));
   const second = stack.use(await startParley({ ...ofB, env }));
   const chat = await first.newChat({ body: { title: "A chat" } });

@@ -102,6 +102,18 @@ const SCENARIOS: Scenario[] = [
     options: send(hello),
     status: 404,
   },
+  // Nobody learns more of a chat that is not theirs, whatever else is wrong.
+  ...[send("nonsense"), send(hello, { model: "nosuch" })]
+    .map(
+      (options, index): Scenario => ({
+        name: `sending nonsense to another's chat, ${index}`,
+        method: "POST",
+        path: "/api/v2/chats/:other/messages",
+        options,
+        status: 404,
+        has: ["Resource not found"],
+      }),
+    ),
   {
     name: "naming another's chat",
     method: "PATCH",

@@ -16,17 +16,17 @@ const WIDTH = 6;
 const METHODS = [
   ...["attempts.close", "attempts.open", "call.stream", "chats.delete", "chats.get"],
   ...["chats.nameOnce", "disk.durable", "events.append", "events.read", "feed.publish"],
-  ...["files.add", "files.find", "files.read", "keys.find", "keys.keep", "messages.outline"],
-  ...["messages.read", "messages.siblings", "messages.withId", "queue.add", "queue.find"],
+  ...["files.add", "files.find", "files.read", "keys.keep", "messages.outline"],
+  ...["messages.read", "messages.siblings", "queue.add", "queue.find"],
   ...["queue.hold", "queue.isHeld", "queue.list", "queue.next", "queue.remove", "runs.begin"],
-  ...["runs.current", "runs.find"],
+  ...["runs.current", "runs.find", "runs.view"],
 ];
 
 /** Methods that change nothing: there is nothing to lose the answer of. */
-const READING = /\.(get|find|read|list|next|isHeld|current|outline|withId|siblings)$/;
+const READING = /\.(get|find|read|list|next|isHeld|current|outline|view|siblings)$/;
 
 /** The first calls of every send: a failure there is the same in each scenario, so that one has it. */
-const COMMON = new Set(["chats.get", "messages.withId", "runs.current"]);
+const COMMON = new Set(["chats.get", "runs.current", "runs.view"]);
 
 interface Cell {
   scenario: Scenario;

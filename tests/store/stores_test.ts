@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { ChatFile } from "../../src/domain/file.ts";
 import type { Part } from "../../src/domain/message.ts";
-import type { QueuedSend, RunBeginning } from "../../src/domain/records.ts";
+import type { QueuedSend, RunBeginning, Wanted } from "../../src/domain/records.ts";
 import { NO_USAGE } from "../../src/domain/usage.ts";
 import { attemptStore } from "../../src/store/attempts.ts";
 import { Buckets } from "../../src/store/buckets.ts";
@@ -419,7 +419,7 @@ for (const [kind, open] of Object.entries(DATABASES)) {
       { key: "u1", id: "u1", parentKey: null, role: "user", size: 24, rest: 2 },
     ]);
     assertEquals(await messages.outline("cb", "a2", 9), []);
-    assertEquals((await messages.withId("ca", "same")).map(({ key }) => key), ["u2", "u2b"]);
+    assertEquals(await messages.withId("ca", "same"), ["u2", "u2b"]);
     assertEquals(await messages.descend("ca", "u1", 9), ["a1", "u2b", "a2b"]);
     assertEquals(await messages.descend("ca", "u1", 2), ["a1", "u2b"]);
     assertEquals(await messages.descend("ca", "a2", 9), []);
@@ -439,6 +439,49 @@ for (const [kind, open] of Object.entries(DATABASES)) {
       parts: ["ä".repeat(10)] as unknown as Part[],
     });
     assertEquals(await messages.read("cb", ["u1"]), []);
+  });
+
+  test("a view of a chat has what is otherwise read one by one", async (stores, db) => {
+    const { chats, keys, log, messages, runs } = stores;
+    const wanted: Wanted = { messageId: "same", key: undefined, sinceKey: null };
+    const view = async (more: Partial<Wanted> = {}) =>
+      (await runs.view("o", "ca", { ...wanted, ...more }))!;
+    await begin(stores, "a", { keyed: { key: "k", hash: "h" } });
+    const live = await view({ key: "k" });
+    assertEquals(live.state, (await runs.current("o", "ca"))!);
+    assertEquals(live.keyed, (await keys.find("ca", "k"))!);
+    assertEquals([live.named, live.branch], [[], []]);
+    await log.append([], [{ ...endingOf("a"), message: answerOf("a") }]);
+    const insert = (key: string, parentKey: string, parts: string) =>
+      statement(
+        `INSERT INTO messages (key, chat_id, id, parent_key, role, parts, unseen, metadata, status,
+           created_at)
+         VALUES (?, 'ca', 'same', ?, 'user', ?, '[[0,{"type":"data-x"}]]', '{"a":1}', 'completed', 0)`,
+        [key, parentKey, parts],
+      );
+    await db.write([
+      insert("large", "answera", `["${"x".repeat(70_000)}"]`),
+      insert("small", "large", '["a \\"quote\\""]'),
+      statement("UPDATE chats SET leaf_key = 'small' WHERE id = 'ca'"),
+    ]);
+    const chat = (await chats.get("o", "ca"))!;
+    const outlines = await messages.outline("ca", "small", 9);
+    const seen = await messages.read("ca", ["small", "answera", "ka"], { seenOnly: true });
+    const read = await view();
+    assertEquals(read.chat, chat);
+    assertEquals(read.state, (await runs.current("o", "ca"))!);
+    assertEquals(read.keyed, undefined);
+    assertEquals(read.named.sort(), await messages.withId("ca", "same"));
+    assertEquals(read.branch.map(({ message: _, ...outline }) => outline), outlines);
+    // What is large, and all that comes before it, is not read.
+    const contents = [seen[0], undefined, undefined, undefined];
+    assertEquals(read.branch.map(({ message }) => message), contents);
+    const since = await view({ sinceKey: "large" });
+    assertEquals(since.branch, read.branch.slice(0, 2));
+    await db.write([statement("UPDATE chats SET leaf_key = 'answera' WHERE id = 'ca'")]);
+    assertEquals((await view()).branch.map(({ message }) => message), seen.slice(1));
+    assertEquals(await runs.view("other", "ca", wanted), undefined);
+    assertEquals(await runs.view("o", "cb", wanted), undefined);
   });
 
   test("a key of a send is kept once, and forgotten", async ({ keys }) => {

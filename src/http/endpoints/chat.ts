@@ -132,7 +132,7 @@ async function lastToFork(
 ): Promise<string> {
   const last = messageId === undefined
     ? leafKey
-    : (await conversation.find(id, leafKey, messageId))?.key;
+    : (await conversation.withId(id, leafKey, messageId))?.key;
   if (last) return last;
   const detail = "Expected the id of a message in the active branch";
   throw badRequest("Failed to decode fork", { field: "message_id", detail });

@@ -9,7 +9,7 @@ import { type DecodedMessage, decodeMessage } from "../../wire/sent_message.ts";
 import { badRequest, DECODE_FAILURE, invalidMessage } from "../../wire/validate.ts";
 import { NEGOTIATION, protocolSchema, streamRun } from "../answer.ts";
 import { readBody } from "../body.ts";
-import { ownChat } from "../chat.ts";
+import { withNamedChat } from "../chat.ts";
 import type { App, HttpParts, RequestContext } from "../context.ts";
 import { keepFiles } from "../files.ts";
 import { component, describe, headerParameter, jsonBody, query } from "../describe.ts";
@@ -111,35 +111,33 @@ failed, each after a \`message-metadata\` with the same.`,
 /** `POST /api/v2/chats/{chat}/messages`. */
 export function createMessage(app: App, parts: HttpParts): void {
   const { runs, ids } = parts;
-  app.post("/api/v2/chats/:chat/messages", sendMessage, query(querySchema), async (c) => {
-    const chat = await ownChat(c, parts);
-    const body = await readBody(c, parts, createMessageSchema, DECODE_FAILURE);
-    const message = decode(body, parts);
-    await keepFiles(message, chat, parts);
-    const { trigger, thinking = false, busy = parts.busy, unattended = parts.unattended } = body;
-    const asked = {
-      model: body.model ?? await modelOf(body, parts),
-      thinking,
-      tools: toolsOf(body),
-      output: await outputOf(body),
-    };
-    // Only AI SDK 5 and later send a trigger.
-    const otherwise = trigger === undefined ? "data" : "ui";
-    const protocol = negotiate(c.req.valid("query").protocol, c.req.raw.headers, otherwise);
-    const keyed = keyOf(c, [
-      chat.id,
-      message,
-      ...Object.values(asked),
+  const path = "/api/v2/chats/:chat/messages";
+  // The chat is looked up with all else that the send is decided by, in one request to the database.
+  app.post(path, sendMessage, query(querySchema), (c) =>
+    withNamedChat(c, parts, async (chat) => {
+      const body = await readBody(c, parts, createMessageSchema, DECODE_FAILURE);
+      const message = decode(body, parts);
+      await keepFiles(message, chat, parts);
+      const { trigger, thinking = false, busy = parts.busy, unattended = parts.unattended } = body;
+      const asked = {
+        model: body.model ?? await modelOf(body, parts),
+        thinking,
+        tools: toolsOf(body),
+        output: await outputOf(body),
+      };
+      // Only AI SDK 5 and later send a trigger.
+      const otherwise = trigger === undefined ? "data" : "ui";
+      const protocol = negotiate(c.req.valid("query").protocol, c.req.raw.headers, otherwise);
       // Keys of an older Parley stay good.
-      ...(body.unattended === undefined ? [] : [unattended]),
-    ]);
-    return await streamRun(c, parts, async () => {
-      const sent = { ...message, id: message.id ?? ids.uuid() };
-      const send = { ...asked, chat, message: sent, protocol, busy, unattended, keyed };
-      const run = await runs.send(send);
-      return { run, encoder: ENCODERS[protocol] };
-    });
-  });
+      const also = body.unattended === undefined ? [] : [unattended];
+      const keyed = keyOf(c, [chat.id, message, ...Object.values(asked), ...also]);
+      return await streamRun(c, parts, async () => {
+        const sent = { ...message, id: message.id ?? ids.uuid() };
+        const send = { ...asked, chat, message: sent, protocol, busy, unattended, keyed };
+        const run = await runs.send(send);
+        return { run, encoder: ENCODERS[protocol] };
+      });
+    }));
 }
 
 function decode(
