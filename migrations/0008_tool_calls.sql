@@ -24,4 +24,5 @@ CREATE TABLE `tool_calls` (
 CREATE INDEX `tool_calls_by_run` ON `tool_calls` (`run_id`);--> statement-breakpoint
 CREATE INDEX `tool_calls_asked` ON `tool_calls` (`owner_id`) WHERE state = 'asked';--> statement-breakpoint
 CREATE INDEX `tool_calls_by_chat` ON `tool_calls` (`chat_id`);--> statement-breakpoint
-CREATE INDEX `tool_calls_remembered` ON `tool_calls` (`chat_id`,`tool`,`answered_at`) WHERE remembered;
+CREATE INDEX `tool_calls_remembered` ON `tool_calls` (`chat_id`,`tool`,`answered_at`) WHERE remembered;--> statement-breakpoint
+ALTER TABLE `chats` ADD `instructions` text;

@@ -14,7 +14,7 @@ import { openStorage, type Storage } from "./store/storage.ts";
 import { TimeLimit } from "./store/time_limit.ts";
 import { type TokenStore, tokenStore } from "./store/tokens.ts";
 import { toolCallStore } from "./store/tool_calls.ts";
-import { type Config, isLoopback, secretsOf } from "./config/config.ts";
+import { allowedHosts, type Config, secretsOf } from "./config/config.ts";
 import { warnOfUnknown } from "./config/models.ts";
 import { coderAuthenticator } from "./auth/coder.ts";
 import { firstOf, staticAuthenticator } from "./auth/authenticators.ts";
@@ -41,8 +41,9 @@ import { LeaseOwnership } from "./runs/leases.ts";
 import { LockOwnership } from "./runs/ownership.ts";
 import type { Parts } from "./runs/parts.ts";
 import { Runs } from "./runs/runs.ts";
+import { SystemPrompts } from "./runs/system_prompt.ts";
 import { keepTidy } from "./runs/upkeep.ts";
-import { toolServers } from "./tools/servers.ts";
+import { instructionsIn, toolServers } from "./tools/servers.ts";
 import { ServerToolbox } from "./tools/toolbox.ts";
 import { VERSION } from "./version.ts";
 
@@ -188,7 +189,11 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
     ids,
     logger,
     titleModel: config.titleModel,
-    systemPrompt: config.systemPrompt,
+    systemPrompts: new SystemPrompts(
+      config.systemPrompt,
+      instructionsIn(config.workspace),
+      stores.chats,
+    ),
     chatBytes: limits.chatBytes,
     messageChars: limits.messageChars,
     storedAnswer: isShared ? REMOTE_ANSWER : Infinity,
@@ -290,11 +295,4 @@ function authenticators(config: Config, tokens: TokenStore, clock: Clock): Authe
     tokens,
     ...(config.coderUrl === undefined ? [] : [coderAuthenticator(config.coderUrl, clock)]),
   ]);
-}
-
-/** On loopback only names of this machine are accepted: any other comes from a foreign page's DNS. */
-function allowedHosts({ listen, allowedHosts }: Config): ReadonlySet<string> | undefined {
-  if (!isLoopback(listen)) return undefined;
-  const own = ["localhost", "127.0.0.1", "[::1]"];
-  return new Set([...own, ...allowedHosts.map((host) => host.toLowerCase())]);
 }

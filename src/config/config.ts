@@ -243,3 +243,10 @@ function defaultDataDir(env: ConfigSources["env"]): string {
   }
   return `${home}/.local/share/parley`;
 }
+
+/** On loopback only names of this machine are accepted: any other comes from a foreign page's DNS. */
+export function allowedHosts({ listen, allowedHosts }: Config): ReadonlySet<string> | undefined {
+  if (!isLoopback(listen)) return undefined;
+  const own = ["localhost", "127.0.0.1", "[::1]"];
+  return new Set([...own, ...allowedHosts.map((host) => host.toLowerCase())]);
+}

@@ -50,6 +50,11 @@ export interface ChatStore {
   fork(source: Chat, upToKey: string, fork: Chat): Promise<boolean>;
   /** Removes forks that were begun before `time` and never finished, because the process ended. */
   removeUnfinished(time: number): Promise<void>;
+  /**
+   * What the workspace told a chat's models when the chat began. If it was told nothing yet, `instructions`
+   * says what, and that stays.
+   */
+  pin(id: string, instructions: () => Promise<string>): Promise<string>;
   /** Sets a generated title unless the chat has one. Resolves to whether it did. */
   nameOnce(ownerId: string, id: string, title: string): Promise<boolean>;
   /**

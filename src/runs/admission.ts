@@ -42,6 +42,8 @@ export interface ChatSend extends Send {
 
 /** What a send finds. */
 export interface Look extends Pick<ChatView, "chat" | "state" | "keyed" | "named"> {
+  /** The system prompt of the chat. */
+  system: string | undefined;
   /** Does not ask again for what was read with the rest. */
   conversation: Conversation;
 }
@@ -52,7 +54,7 @@ type Needed = Pick<
   | "ownership"
   | "clock"
   | "ids"
-  | "systemPrompt"
+  | "systemPrompts"
   | "chatBytes"
   | "messageChars"
   | "toolCalls"
@@ -135,13 +137,13 @@ export async function admit(
  */
 export async function planOf(
   { chat, message, models, queued }: Pick<Send, "chat" | "message" | "models" | "queued">,
-  { state: { leafKey, bytes }, named, conversation }: Omit<Look, "chat" | "keyed">,
-  { ids, clock, systemPrompt, chatBytes, messageChars }: Needed,
+  { state: { leafKey, bytes }, named, system, conversation }: Omit<Look, "chat" | "keyed">,
+  { ids, clock, chatBytes, messageChars }: Needed,
 ) {
   const known = await conversation.find(chat.id, leafKey, named);
   const plan = planSend({ leafKey, known }, message, { key: ids.uuid(), now: clock.now() });
   const [{ type, id: model }] = models;
-  const target = { type, model, system: systemPrompt };
+  const target = { type, model, system };
   const prompt = () => conversation.prompt({ ...chat, chatId: chat.id }, plan.prompt, [], target);
   const planned = ({ characters }: { characters: number }) => ({
     plan,

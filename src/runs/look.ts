@@ -13,9 +13,10 @@ export async function lookAt(
       "message" | "models" | "keyed"
     >
     & { chat: Pick<Chat, "id" | "ownerId"> },
-  { runs, conversation, systemPrompt }: Pick<Parts, "runs" | "conversation" | "systemPrompt">,
+  { runs, conversation, systemPrompts }: Pick<Parts, "runs" | "conversation" | "systemPrompts">,
 ): Promise<Look | undefined> {
-  const target = { type, model, system: systemPrompt };
+  const system = await systemPrompts.of(chat.id);
+  const target = { type, model, system };
   const view = await runs.view(chat.ownerId, chat.id, {
     messageId: message.id,
     key: keyed?.key,
@@ -23,7 +24,7 @@ export async function lookAt(
   });
   if (!view) return undefined;
   const read = (messages: MessageStore) => alreadyRead(messages, view);
-  return { ...view, conversation: conversation.over(read) };
+  return { ...view, system, conversation: conversation.over(read) };
 }
 
 /** The messages of a chat, some of which are not asked for again. */

@@ -9,6 +9,7 @@ import type { Logger } from "../observe/log.ts";
 import type { Conversation } from "./conversation.ts";
 import type { ChatFeed } from "./feed.ts";
 import type { Ownership } from "./ownership.ts";
+import type { SystemPrompts } from "./system_prompt.ts";
 
 /** All that runs are built from. Each part of them names what it takes. */
 export interface Parts extends Omit<Stores, "messages"> {
@@ -29,7 +30,7 @@ export interface Parts extends Omit<Stores, "messages"> {
   fileLimits: { perChat: number; perUser: number; bytes: number };
   /** The id of the model that names chats, if one is configured. */
   titleModel: string | undefined;
-  systemPrompt: string | undefined;
+  systemPrompts: SystemPrompts;
   /** The most that the messages of a chat may hold, in bytes. */
   chatBytes: number;
   /** The most that the results of tools may add to a message, in characters of JSON. */

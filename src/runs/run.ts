@@ -22,7 +22,7 @@ import { type Listener, ToolLoop } from "./tool_loop.ts";
 type Needed =
   & ConstructorParameters<typeof Attempts>[1]
   & ConstructorParameters<typeof ToolLoop>[4]
-  & Pick<Parts, "conversation" | "logger" | "systemPrompt" | "outputTokens" | "deadlineMs">;
+  & Pick<Parts, "conversation" | "logger" | "systemPrompts" | "outputTokens" | "deadlineMs">;
 
 /** How long a step may take to notice that its run was ended, in milliseconds. */
 const STEP_GRACE = 1_000;
@@ -141,7 +141,8 @@ export class Run {
   async #request(model: CatalogModel, continuation: Continuation | undefined): Promise<Step> {
     const { record, request } = this.#job;
     const prompt = this.#prompt();
-    const { conversation, systemPrompt: system, outputTokens } = this.#parts;
+    const { conversation, systemPrompts, outputTokens } = this.#parts;
+    const system = await systemPrompts.of(record.chatId);
     const target = { type: model.type, model: model.id, system };
     const said = continuation ? [] : this.#said();
     const tools = [...request.tools, ...this.#tools];

@@ -101,6 +101,7 @@ export function chatStore(db: Database): ChatStore {
           ? [
             shareFiles(source.id, fork.id, fork.ownerId),
             sql`UPDATE chats SET owner_id = ${fork.ownerId},
+                instructions = (SELECT instructions FROM chats AS source WHERE id = ${source.id}),
                 leaf_key = (SELECT key FROM messages WHERE key = ${`${fork.id}:0`})
               WHERE id = ${fork.id}`,
           ]
@@ -108,6 +109,17 @@ export function chatStore(db: Database): ChatStore {
       );
       await db.durable();
       return isWhole;
+    },
+
+    async pin(id, instructions) {
+      const known = await db.get(sql<{ instructions: string | null }>`
+        SELECT instructions FROM chats WHERE id = ${id}`);
+      if (typeof known?.instructions === "string") return known.instructions;
+      const told = await instructions();
+      const [{ rows }] = await db.write([sql<{ instructions: string }>`
+        UPDATE chats SET instructions = coalesce(instructions, ${told})
+        WHERE id = ${id} RETURNING instructions`]);
+      return rows[0]?.instructions ?? told;
     },
 
     async nameOnce(ownerId, id, title) {

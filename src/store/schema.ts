@@ -31,6 +31,8 @@ export const chats = sqliteTable("chats", {
   queueHeld: integer("queue_held", { mode: "boolean" }).notNull().default(false),
   /** The size of its messages, kept by triggers of `messages`: see the migration `bounds`. */
   bytes: integer().notNull().default(0),
+  /** What the workspace told its models when it began; null if it has not. */
+  instructions: text(),
   createdAt: integer("created_at").notNull(),
   updatedAt: integer("updated_at").notNull(),
 }, (t) => [index("chats_by_owner").on(t.ownerId, t.updatedAt, t.id)]);

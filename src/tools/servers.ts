@@ -37,3 +37,11 @@ export async function toolServers(options: ToolServersOptions): Promise<ToolServ
   }
   return servers.sort((a, b) => a.name < b.name ? -1 : 1);
 }
+
+/** Reads what the workspace tells models, in `AGENTS.md`; undefined if there is no workspace. */
+export function instructionsIn(
+  workspace: string | undefined,
+): (() => Promise<string | undefined>) | undefined {
+  if (workspace === undefined) return undefined;
+  return async () => await (await import("./workspace/agents_file.ts")).agentsFile(workspace);
+}
