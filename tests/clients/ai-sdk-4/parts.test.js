@@ -22,6 +22,7 @@ test("every kind of part is the same live and in the history", limits, async (t)
     "step-start",
     "reasoning",
     "tool-invocation",
+    "step-start",
     "text",
     "source",
     "file",
@@ -32,14 +33,14 @@ test("every kind of part is the same live and in the history", limits, async (t)
     state: "result",
     step: 0,
     toolCallId: toolInvocations[0].toolCallId,
-    toolName: "count_words",
+    toolName: "demo__count_words",
     args: { text: "everything" },
     result: { words: 1 },
   });
-  assert.equal(parts[4].source.sourceType, "url");
-  assert.equal(new URL(parts[4].source.url).protocol, "https:");
-  assert.equal(parts[5].mimeType, "image/png");
-  assert.equal(Buffer.from(parts[5].data, "base64").subarray(1, 4).toString(), "PNG");
+  assert.equal(parts[5].source.sourceType, "url");
+  assert.equal(new URL(parts[5].source.url).protocol, "https:");
+  assert.equal(parts[6].mimeType, "image/png");
+  assert.equal(Buffer.from(parts[6].data, "base64").subarray(1, 4).toString(), "PNG");
 });
 
 test("a page that was loaded again shows the same parts", limits, async (t) => {

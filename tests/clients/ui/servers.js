@@ -35,6 +35,17 @@ export async function settledHistory(chat) {
   return await history(chat);
 }
 
+/** The calls of a chat that wait for a yes. */
+export async function approvals({ server, id }) {
+  const { approvals } = await read(ask(server, "GET", `/api/v2/approvals?chat=${id}`));
+  return approvals;
+}
+
+/** Says yes or no to a call, by the route. */
+export async function answerApproval({ server }, id, answer) {
+  return await read(ask(server, "POST", `/api/v2/approvals/${id}`, answer));
+}
+
 /** Stops the answer that is being made. */
 export async function stopRun({ server, path }) {
   return await read(ask(server, "POST", `${path}/stop`));
