@@ -79,23 +79,29 @@ export class HttpTransport implements ServerTransport {
 
   async send(message: JSONRPCMessage, options: SendOptions = {}): Promise<void> {
     if (!("method" in message) || !("id" in message)) {
-      await this.#inner.send(message, {
-        ...options,
-        requestSignal: AbortSignal.timeout(NOTIFICATION),
-      });
-      return this.#leave(message);
+      const requestSignal = AbortSignal.timeout(NOTIFICATION);
+      const sent = this.#inner.send(message, { ...options, requestSignal });
+      this.#leave(message);
+      return await sent;
     }
     const leaving = new AbortController();
     this.#open.set(message.id, leaving);
-    const signals = [leaving.signal, ...options.requestSignal ? [options.requestSignal] : []];
-    await this.#inner.send(message, {
-      ...options,
-      requestSignal: AbortSignal.any(signals),
-      onRequestStreamEnd: () => {
-        options.onRequestStreamEnd?.();
-        this.#onEndOfAnswer(message.id);
-      },
-    });
+    // In the era of 2026 this is how a request is cancelled.
+    options.requestSignal?.addEventListener("abort", () => {
+      leaving.abort("cancelled");
+      this.#open.delete(message.id);
+    }, { once: true });
+    const onRequestStreamEnd = () => {
+      options.onRequestStreamEnd?.();
+      this.#onEndOfAnswer(message.id);
+    };
+    try {
+      const requestSignal = leaving.signal;
+      await this.#inner.send(message, { ...options, requestSignal, onRequestStreamEnd });
+    } catch (error) {
+      this.#open.delete(message.id);
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
