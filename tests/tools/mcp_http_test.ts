@@ -78,7 +78,7 @@ Deno.test("a server that cannot be used is told", async (t) => {
     [
       "no tools",
       { "tools/list": () => ({}) },
-      /does not say which tools it has: it sent what is not/,
+      /does not say which tools it has: it sent an answer that is not valid/,
     ],
     [
       "an endless answer",
