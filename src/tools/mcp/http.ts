@@ -1,4 +1,5 @@
 import type {
+  AuthProvider,
   JSONRPCMessage,
   SSEClientTransport,
   StreamableHTTPClientTransport,
@@ -7,6 +8,7 @@ import type {
 import { type Clock, settlesWithin } from "../../domain/clock.ts";
 import type { McpUrl } from "../../domain/mcp.ts";
 import { unreachable } from "../../net/trouble.ts";
+import { boundedBody } from "./bounded_body.ts";
 import { Flood, MessageBounds } from "./bounds.ts";
 import { type ServerTransport, usable } from "./transport.ts";
 import { statusOf, wordsFor } from "./words.ts";
@@ -49,10 +51,11 @@ export class HttpTransport implements ServerTransport {
     { url, headers, type }: McpUrl,
     sdk: HttpTransports,
     private readonly clock: Clock,
+    authProvider: AuthProvider | undefined,
   ) {
     this.#flood = new Flood(clock);
     const fetch: typeof globalThis.fetch = (input, init) => this.#fetch(input, init);
-    const options = { requestInit: { headers }, fetch };
+    const options = { requestInit: { headers }, fetch, ...authProvider && { authProvider } };
     if (type === "sse") {
       this.#inner = new sdk.SSEClientTransport(new URL(url), options);
       this.#inner.onerror = (error) => this.#onLostStream(error);
@@ -157,30 +160,15 @@ export class HttpTransport implements ServerTransport {
     // The stream of what the server says by itself: it may have none, or end it now and then.
     const isWatch = init?.method === "GET";
     if (isWatch && !response.ok) this.onunwatched?.();
-    const { body, status, statusText, headers } = response;
-    if (!body) return response;
-    const isStream = headers.get("content-type")?.startsWith("text/event-stream");
-    const bounds = new MessageBounds(isStream ? "empty line" : "end", this.#flood);
-    const onEnd = () => {
-      this.#reading.delete(response);
-      if (isWatch) this.onunwatched?.();
-    };
+    if (!response.body) return response;
+    const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
     this.#reading.add(response);
-    const bounded = body.pipeThrough(
-      new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-        transform: (chunk, controller) => {
-          try {
-            bounds.scan(chunk);
-          } catch (error) {
-            this.#fail((error as Error).message);
-            throw error;
-          }
-          controller.enqueue(chunk);
-        },
-        flush: onEnd,
-        cancel: onEnd,
-      }),
-    );
-    return new Response(bounded, { status, statusText, headers });
+    return boundedBody(response, new MessageBounds(isStream ? "empty line" : "end", this.#flood), {
+      excess: (why) => this.#fail(why),
+      end: () => {
+        this.#reading.delete(response);
+        if (isWatch) this.onunwatched?.();
+      },
+    });
   }
 }

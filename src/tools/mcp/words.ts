@@ -23,8 +23,8 @@ export function statusOf(error: unknown): number | undefined {
 export function wordsFor(error: unknown): string {
   const status = statusOf(error);
   if (status === 401) {
-    return "wants to know who asks (401): it may use OAuth, which Parley does not do yet. Set a " +
-      "token in its `headers`, as Authorization";
+    return "wants to know who asks (401): it may use OAuth. Set a token in its `headers`, as " +
+      "Authorization";
   }
   if (status === 403) return "refuses access (403): look at its `headers`";
   if (status === 404 && /session/i.test(saidIn(error))) return "does not know the session any more";
