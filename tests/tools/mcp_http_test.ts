@@ -78,7 +78,7 @@ Deno.test("a server that cannot be used is told", async (t) => {
     [
       "no tools",
       { "tools/list": () => ({}) },
-      /does not say which tools it has: it sent what is not/,
+      /does not say which tools it has: it sent an answer that is not valid/,
     ],
     [
       "an endless answer",
@@ -156,7 +156,7 @@ Deno.test("an answer without end is left once its call is, and the server is tol
     stop.abort("test");
     assertMatch(await error, /cancelled/);
     await left.promise;
-    assert(http.seen.includes("notifications/cancelled"));
+    await until(() => http.seen.includes("notifications/cancelled"));
     assertEquals(server.status, { status: "ready" });
   });
 });
@@ -262,12 +262,17 @@ Deno.test("a server that never answers what needs no answer does not hold up its
   const never = Promise.withResolvers<Response>();
   await withBad({ "notifications/cancelled": () => never.promise }, async (server, http) => {
     await server.tools();
-    http.answers["tools/call"] = () => never.promise;
+    const left = Promise.withResolvers<void>();
+    http.answers["tools/call"] = (_, { signal }) => {
+      signal.addEventListener("abort", () => left.resolve());
+      return never.promise;
+    };
     const stop = new AbortController();
     const error = errorOf(server, stop.signal);
     await until(() => http.seen.includes("tools/call"));
     stop.abort("test");
     assertMatch(await error, /cancelled/);
+    await left.promise;
     await server.close();
     never.resolve(new Response());
   });

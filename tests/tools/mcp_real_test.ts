@@ -114,11 +114,15 @@ Deno.test("the era of 2026 by standard input and output", async () => {
 });
 
 Deno.test("the era of 2026 by HTTP", async () => {
-  const handler = newEraHttp();
+  const stopped = Promise.withResolvers<void>();
+  const handler = newEraHttp(stopped.resolve);
   const http = Deno.serve({ port: 0, onListen: () => {} }, (request) => handler.fetch(request));
   try {
     const url = `http://127.0.0.1:${http.addr.port}/mcp`;
-    await withServer({ url, type: "http", headers: {} }, useNewEra);
+    await withServer({ url, type: "http", headers: {} }, async (server) => {
+      await useNewEra(server);
+      await stopped.promise;
+    });
   } finally {
     await handler.close();
     await http.shutdown();

@@ -249,7 +249,10 @@ Deno.test("a flood, a line without end and deep or wide JSON end the connection,
 
 Deno.test("what a program sends wrongly fails its call, and no other", async () => {
   await withBad("well", async (server) => {
-    assertMatch(await errorOf(server, "invalid"), /sent what is not valid MCP/);
+    assertMatch(
+      await errorOf(server, "invalid"),
+      /sent an answer that is not valid MCP \(to tools\/call\)/,
+    );
     assertMatch(await errorOf(server, "rather_deep"), /nested deeper than 64/);
     assertEquals(
       await errorOf(server, "error"),

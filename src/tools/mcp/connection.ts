@@ -6,6 +6,7 @@ import type { OwnTool } from "../tool_server.ts";
 import { CallTime, ProgressPace } from "./call_limits.ts";
 import { startChild } from "./child.ts";
 import { HttpTransport } from "./http.ts";
+import type { SignIn } from "./sign_in.ts";
 import { StdioTransport } from "./stdio.ts";
 import { listTools } from "./tool_list.ts";
 import type { ServerTransport } from "./transport.ts";
@@ -51,13 +52,14 @@ export async function connect(
   parts: McpParts,
   lessons: Lessons,
   signal: AbortSignal,
+  signIn: SignIn | undefined,
 ): Promise<Connection> {
   // Only now: without servers, nobody has to load it.
   const sdk = await import("@modelcontextprotocol/client");
   const time = new CallTime(START, parts.clock);
   const either = AbortSignal.any([signal, time.signal]);
   try {
-    return await connectInTime(config, parts, sdk, lessons, either);
+    return await connectInTime(config, parts, sdk, lessons, either, signIn);
   } catch (error) {
     if (!time.signal.aborted) throw error;
     throw new Error(`was not ready within ${START / 1000} s`, { cause: error });
@@ -72,6 +74,7 @@ async function connectInTime(
   sdk: Sdk,
   lessons: Lessons,
   signal: AbortSignal,
+  signIn: SignIn | undefined,
 ): Promise<Connection> {
   const { target } = config;
   const attempt = (transport: ServerTransport, isOld: boolean) =>
@@ -90,7 +93,7 @@ async function connectInTime(
     return connection;
   }
   const transport = (type: "http" | "sse") =>
-    new HttpTransport({ ...target, type }, sdk, parts.clock);
+    new HttpTransport({ ...target, type }, sdk, parts.clock, signIn?.provider(sdk));
   try {
     return await attempt(transport(target.type), target.type === "sse");
   } catch (error) {

@@ -1,4 +1,5 @@
 import type {
+  AuthProvider,
   JSONRPCMessage,
   SSEClientTransport,
   StreamableHTTPClientTransport,
@@ -7,6 +8,7 @@ import type {
 import { type Clock, settlesWithin } from "../../domain/clock.ts";
 import type { McpUrl } from "../../domain/mcp.ts";
 import { unreachable } from "../../net/trouble.ts";
+import { boundedBody } from "./bounded_body.ts";
 import { Flood, MessageBounds } from "./bounds.ts";
 import { type ServerTransport, usable } from "./transport.ts";
 import { statusOf, wordsFor } from "./words.ts";
@@ -49,10 +51,11 @@ export class HttpTransport implements ServerTransport {
     { url, headers, type }: McpUrl,
     sdk: HttpTransports,
     private readonly clock: Clock,
+    authProvider: AuthProvider | undefined,
   ) {
     this.#flood = new Flood(clock);
     const fetch: typeof globalThis.fetch = (input, init) => this.#fetch(input, init);
-    const options = { requestInit: { headers }, fetch };
+    const options = { requestInit: { headers }, fetch, ...authProvider && { authProvider } };
     if (type === "sse") {
       this.#inner = new sdk.SSEClientTransport(new URL(url), options);
       this.#inner.onerror = (error) => this.#onLostStream(error);
@@ -79,23 +82,29 @@ export class HttpTransport implements ServerTransport {
 
   async send(message: JSONRPCMessage, options: SendOptions = {}): Promise<void> {
     if (!("method" in message) || !("id" in message)) {
-      await this.#inner.send(message, {
-        ...options,
-        requestSignal: AbortSignal.timeout(NOTIFICATION),
-      });
-      return this.#leave(message);
+      const requestSignal = AbortSignal.timeout(NOTIFICATION);
+      const sent = this.#inner.send(message, { ...options, requestSignal });
+      this.#leave(message);
+      return await sent;
     }
     const leaving = new AbortController();
     this.#open.set(message.id, leaving);
-    const signals = [leaving.signal, ...options.requestSignal ? [options.requestSignal] : []];
-    await this.#inner.send(message, {
-      ...options,
-      requestSignal: AbortSignal.any(signals),
-      onRequestStreamEnd: () => {
-        options.onRequestStreamEnd?.();
-        this.#onEndOfAnswer(message.id);
-      },
-    });
+    // In the era of 2026 this is how a request is cancelled.
+    options.requestSignal?.addEventListener("abort", () => {
+      leaving.abort("cancelled");
+      this.#open.delete(message.id);
+    }, { once: true });
+    const onRequestStreamEnd = () => {
+      options.onRequestStreamEnd?.();
+      this.#onEndOfAnswer(message.id);
+    };
+    try {
+      const requestSignal = leaving.signal;
+      await this.#inner.send(message, { ...options, requestSignal, onRequestStreamEnd });
+    } catch (error) {
+      this.#open.delete(message.id);
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
@@ -151,30 +160,15 @@ export class HttpTransport implements ServerTransport {
     // The stream of what the server says by itself: it may have none, or end it now and then.
     const isWatch = init?.method === "GET";
     if (isWatch && !response.ok) this.onunwatched?.();
-    const { body, status, statusText, headers } = response;
-    if (!body) return response;
-    const isStream = headers.get("content-type")?.startsWith("text/event-stream");
-    const bounds = new MessageBounds(isStream ? "empty line" : "end", this.#flood);
-    const onEnd = () => {
-      this.#reading.delete(response);
-      if (isWatch) this.onunwatched?.();
-    };
+    if (!response.body) return response;
+    const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
     this.#reading.add(response);
-    const bounded = body.pipeThrough(
-      new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-        transform: (chunk, controller) => {
-          try {
-            bounds.scan(chunk);
-          } catch (error) {
-            this.#fail((error as Error).message);
-            throw error;
-          }
-          controller.enqueue(chunk);
-        },
-        flush: onEnd,
-        cancel: onEnd,
-      }),
-    );
-    return new Response(bounded, { status, statusText, headers });
+    return boundedBody(response, new MessageBounds(isStream ? "empty line" : "end", this.#flood), {
+      excess: (why) => this.#fail(why),
+      end: () => {
+        this.#reading.delete(response);
+        if (isWatch) this.onunwatched?.();
+      },
+    });
   }
 }

@@ -7,6 +7,7 @@ import type { ServerStatus } from "../../domain/tool.ts";
 import type { OwnTool, ToolServer } from "../tool_server.ts";
 import { connect, type Connection, type Lessons, type McpParts, NotTaken } from "./connection.ts";
 import { toolResult } from "./result.ts";
+import { SignIn, type SignInParts } from "./sign_in.ts";
 
 /** What MCP servers are run with. */
 export interface McpServerParts extends McpParts {
@@ -14,6 +15,8 @@ export interface McpServerParts extends McpParts {
   mask: Mask;
   /** How long to wait for a server that starts, in milliseconds; by default 10 s. */
   startMs?: number;
+  /** Without it, nobody can sign in to servers that want OAuth. */
+  signIn?: SignInParts;
 }
 
 /** The wait before a server is started again: doubled each time, in milliseconds. */
@@ -30,6 +33,8 @@ const LAST_PROBE = 30_000;
 /** A tool server that speaks MCP. It starts when it is first needed, and again whenever it fails. */
 export class McpServer implements ToolServer {
   readonly name: string;
+  /** The sign-in, if it may want one. */
+  readonly signIn: SignIn | undefined;
   #status: ServerStatus = { status: "idle" };
   #connection: Connection | undefined;
   #tools: readonly OwnTool[] = [];
@@ -39,6 +44,8 @@ export class McpServer implements ToolServer {
   /** Why it ended the last time. */
   #failure: string | undefined;
   #running: Promise<void> | undefined;
+  /** Ends the wait for the next start. */
+  #retry = new AbortController();
   readonly #closing = new AbortController();
   readonly #startMs: number;
 
@@ -48,6 +55,22 @@ export class McpServer implements ToolServer {
   ) {
     this.name = config.name;
     this.#startMs = parts.startMs ?? 10_000;
+    const { target } = config;
+    // Who has a token needs no other.
+    if (!parts.signIn || !("url" in target) || new Headers(target.headers).has("authorization")) {
+      return;
+    }
+    this.signIn = new SignIn(parts.signIn, config.name, target.url, parts.clock);
+  }
+
+  /** Takes the answer of a sign-in, and starts with it. @throws {Error} in words if it is none. */
+  async finishSignIn(answer: URLSearchParams): Promise<void> {
+    if (!this.signIn) throw new Error("Nobody waits for this sign-in.");
+    try {
+      await this.signIn.finish(answer);
+    } finally {
+      this.#retry.abort(NOT_NEEDED);
+    }
   }
 
   get status(): ServerStatus {
@@ -126,7 +149,7 @@ export class McpServer implements ToolServer {
     const lessons: Lessons = { isOld: false, probeMs: FIRST_PROBE };
     for (let failures = 0; !this.#closing.signal.aborted;) {
       const { why, fineMs } = await this.#runOnce(lessons);
-      this.#failure = why;
+      this.#failure = this.signIn?.url === undefined ? why : "waits until somebody signs in";
       // After a long good time it is worth a try at once, for which calls wait.
       failures = fineMs >= FINE ? 0 : failures + 1;
       if (failures > 0) await this.#pause(Math.min(FIRST_WAIT * 2 ** (failures - 1), LAST_WAIT));
@@ -141,7 +164,9 @@ export class McpServer implements ToolServer {
     if (signal.aborted) return;
     this.#status = { status: "failed", error: this.#sentence(this.#failure!) };
     this.#started.resolve();
-    await this.parts.clock.sleep(ms, signal).catch(() => {});
+    this.#retry = new AbortController();
+    const either = AbortSignal.any([signal, this.#retry.signal]);
+    await this.parts.clock.sleep(ms, either).catch(() => {});
     this.#started = Promise.withResolvers();
   }
 
@@ -154,7 +179,7 @@ export class McpServer implements ToolServer {
     const onClose = () => void connection?.close();
     signal.addEventListener("abort", onClose);
     try {
-      connection = await connect(this.config, this.parts, lessons, signal);
+      connection = await connect(this.config, this.parts, lessons, signal, this.signIn);
       this.#tools = await connection.tools();
       if (signal.aborted) return { why: "was closed", fineMs: 0 };
       this.#connection = connection;

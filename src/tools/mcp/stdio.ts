@@ -105,19 +105,20 @@ export class StdioTransport implements ServerTransport {
         const end = chunk.indexOf(LF, from);
         this.#pieces.push(chunk.subarray(from, end < 0 ? undefined : end));
         if (end < 0) break;
-        this.#deliver();
+        await this.#deliver(pauses);
         from = end + 1;
-        await pauses.next();
       }
       await pauses.next();
     }
   }
 
-  #deliver(): void {
-    const text = this.#pieces.length === 1
-      ? new TextDecoder().decode(this.#pieces[0])
-      : new TextDecoder().decode(joined(this.#pieces));
+  async #deliver(pauses: Pauses): Promise<void> {
+    const pieces = this.#pieces;
     this.#pieces = [];
+    const bytes = pieces.length === 1 ? pieces[0]! : joined(pieces);
+    await pauses.next();
+    const text = new TextDecoder().decode(bytes);
+    await pauses.next();
     if (this.#closed || text.trim() === "") return;
     let message: unknown;
     try {
@@ -126,6 +127,7 @@ export class StdioTransport implements ServerTransport {
       // Many programs print other lines to their output.
       return;
     }
+    await pauses.next();
     this.onmessage?.(usable(message));
   }
 }

@@ -23,8 +23,8 @@ export function statusOf(error: unknown): number | undefined {
 export function wordsFor(error: unknown): string {
   const status = statusOf(error);
   if (status === 401) {
-    return "wants to know who asks (401): it may use OAuth, which Parley does not do yet. Set a " +
-      "token in its `headers`, as Authorization";
+    return "wants to know who asks (401): it may use OAuth. Set a token in its `headers`, as " +
+      "Authorization";
   }
   if (status === 403) return "refuses access (403): look at its `headers`";
   if (status === 404 && /session/i.test(saidIn(error))) return "does not know the session any more";
@@ -47,7 +47,7 @@ export function wordsFor(error: unknown): string {
     case "CONNECTION_CLOSED":
       return "closed the connection";
     case "INVALID_RESULT":
-      return `sent what is not valid MCP: ${said(error.message)}`;
+      return `sent an answer that is not valid MCP${methodIn(error.message)}`;
     case "UNSUPPORTED_RESULT_TYPE":
       return "asks for input, which Parley cannot give it";
   }
@@ -60,6 +60,12 @@ export function wordsFor(error: unknown): string {
 /** True if there is nobody at the other end. */
 export function isNetwork(error: unknown): boolean {
   return troubleIn(error)?.kind === "unreachable";
+}
+
+/** What was asked for; the rest of the message is the inside of a checker. */
+function methodIn(message: string): string {
+  const [, method] = /^Invalid result for ([\w/]+)/.exec(message) ?? [];
+  return method === undefined ? "" : ` (to ${method})`;
 }
 
 function saidIn(error: unknown): string {

@@ -3,8 +3,12 @@ import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { z } from "zod";
 
-/** Its tools; `add` adds one, and says that the list has changed. */
-export function newEraServer(onAdd: () => void = () => {}, added: string[] = []): McpServer {
+/** Its tools; `add` adds one and says so, `slow` goes on until it is stopped. */
+export function newEraServer(
+  onAdd: () => void = () => {},
+  onStop: () => void = () => {},
+  added: string[] = [],
+): McpServer {
   const server = new McpServer({ name: "new", version: "1.0.0" }, {
     capabilities: { tools: { listChanged: true } },
   });
@@ -23,6 +27,7 @@ export function newEraServer(onAdd: () => void = () => {}, added: string[] = [])
       });
     }
     await new Promise((resolve) => mcpReq.signal.addEventListener("abort", resolve));
+    onStop();
     return { content: [] };
   });
   const none = () => ({ content: [{ type: "text" as const, text: "done" }] });
@@ -36,11 +41,11 @@ export function newEraServer(onAdd: () => void = () => {}, added: string[] = [])
   return server;
 }
 
-/** Serves it by HTTP. */
-export function newEraHttp() {
+/** Serves it by HTTP; `onStop` is called when a call of `slow` is stopped. */
+export function newEraHttp(onStop: () => void) {
   const added: string[] = [];
   const handler = createMcpHandler(
-    () => newEraServer(() => handler.notify.toolsChanged(), added),
+    () => newEraServer(() => handler.notify.toolsChanged(), onStop, added),
     { legacy: "reject" },
   );
   return handler;

@@ -5,6 +5,7 @@ import type { McpProgram, McpServerConfig, McpUrl } from "../../../src/domain/mc
 import type { ToolResult } from "../../../src/domain/tool.ts";
 import { createMask } from "../../../src/observe/mask.ts";
 import { McpServer } from "../../../src/tools/mcp/mcp_server.ts";
+import type { SignInParts } from "../../../src/tools/mcp/sign_in.ts";
 
 const HERE = import.meta.dirname!;
 const ROOT = `${HERE}/../../..`;
@@ -39,13 +40,14 @@ export interface Choices {
   startMs?: number;
   timeoutMs?: number;
   secrets?: string[];
+  signIn?: SignInParts;
 }
 
 /** Runs a server for a test, and ends it. */
 export async function withServer(
   target: McpProgram | McpUrl,
   test: (server: McpServer) => Promise<void>,
-  { clock = systemClock, environment, startMs, timeoutMs, secrets = [] }: Choices = {},
+  { clock = systemClock, environment, startMs, timeoutMs, secrets = [], signIn }: Choices = {},
 ): Promise<void> {
   const config: McpServerConfig = {
     name: "s",
@@ -60,6 +62,7 @@ export async function withServer(
     version: "0.0.0",
     mask: createMask(secrets),
     ...startMs !== undefined && { startMs },
+    ...signIn && { signIn },
   });
   try {
     await test(server);
