@@ -12,12 +12,12 @@ const MOST_BYTES = 64 * 1024;
  */
 export async function agentsFile(root: string): Promise<string | undefined> {
   try {
-    const file = await new Root(root).open(FILE, "file");
+    const file = await new Root(root).open(FILE);
     try {
       const bytes = new Uint8Array(MOST_BYTES);
       let read = 0;
       while (read < MOST_BYTES) {
-        const { bytesRead } = await file.handle.read(bytes, read, MOST_BYTES - read, read);
+        const { bytesRead } = await file.read(bytes, read, MOST_BYTES - read, read);
         if (bytesRead === 0) break;
         read += bytesRead;
       }

@@ -2,8 +2,19 @@
  * The workspace's folder: what a path names is opened first and looked at afterwards, by its descriptor, so
  * that nothing can be swapped in between.
  */
-import { constants } from "node:fs";
-import { type FileHandle, lstat, open, readlink, realpath, stat, statfs } from "node:fs/promises";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  statfsSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { join, normalize, relative } from "node:path";
 import { asProblem, codeOf, Problem, shown } from "./problem.ts";
 
@@ -18,27 +29,28 @@ const LONGEST_PATH = 4_096;
 /** A file or folder inside the workspace that stays the same one, whatever happens to its path. */
 export class Pinned {
   constructor(
-    readonly handle: FileHandle,
+    readonly fd: number,
     /** Its path from the root, without symbolic links; empty for the root. */
     readonly path: string,
     /** A path that leads to it and nothing else. */
     readonly place: string,
   ) {}
 
-  close(): Promise<void> {
-    return this.handle.close();
+  stat(): Stats {
+    return fstatSync(this.fd);
+  }
+
+  close(): void {
+    closeSync(this.fd);
   }
 }
 
-/** What a path has to name. */
-export type Kind = "file" | "folder";
-
-/** The folder that every path is resolved in. */
+/** The folder that every path is resolved in. To look a path up takes some microseconds, and is synchronous. */
 export class Root {
   /** @param folder absolute and without symbolic links */
   constructor(
     readonly folder: string,
-    readonly isLinux = Deno.build.os === "linux",
+    readonly isLinux: boolean = Deno.build.os === "linux",
   ) {}
 
   /**
@@ -57,65 +69,84 @@ export class Root {
     return inside !== "" && path.endsWith("/") ? `${inside}/` : inside;
   }
 
-  /** Opens a file for reading; a folder to look into. @throws {Problem} if it is not inside, or no such thing. */
-  async open(path: string, kind: Kind): Promise<Pinned> {
-    const pinned = await this.pin(path);
+  /** Holds on to a folder. @throws {Problem} if there is none inside. */
+  folderAt(path: string): Pinned {
+    const pinned = this.pin(path);
     try {
-      await requireKind(pinned, kind, path);
-      if (this.isLinux && OF_KERNEL.includes((await statfs(pinned.place)).type)) {
-        throw new Problem(`${shown(path)}: it belongs to the system`);
-      }
-      if (kind === "folder") return pinned;
-      // What is pinned can be neither replaced nor be anything but a file by now, so this cannot block.
-      const handle = await open(pinned.place, constants.O_RDONLY | constants.O_NONBLOCK);
-      await pinned.close();
-      return new Pinned(handle, pinned.path, placeOf(handle, pinned.place, this.isLinux));
+      if (pinned.stat().isDirectory()) return this.#checked(pinned, path);
+      throw new Problem(`${shown(path)}: it is not a folder`);
     } catch (error) {
-      await pinned.close().catch(() => {});
+      pinned.close();
       throw asProblem(error, path);
     }
   }
 
-  /** Holds on to whatever a path names, without opening it. @throws {Problem} if it is not inside. */
-  async pin(path: string): Promise<Pinned> {
+  /** Opens a file for reading. @throws {Problem} if there is none inside. */
+  async open(path: string): Promise<FileHandle> {
+    const pinned = this.pin(path);
     try {
-      return this.isLinux ? await this.#pinByDescriptor(path) : await this.#pinByPath(path);
+      requireFile(pinned.stat(), path);
+      // It is a file for good, so to open it waits for nothing.
+      return await open(
+        this.#checked(pinned, path).place,
+        constants.O_RDONLY | constants.O_NONBLOCK,
+      );
+    } catch (error) {
+      throw asProblem(error, path);
+    } finally {
+      pinned.close();
+    }
+  }
+
+  /** Holds on to whatever a path names, without opening it. @throws {Problem} if it is not inside. */
+  pin(path: string): Pinned {
+    try {
+      return this.isLinux ? this.#pinByDescriptor(path) : this.#pinByPath(path);
     } catch (error) {
       throw asProblem(error, path);
     }
   }
 
   /** True if a path could be made: nothing is there, nor a link that leads nowhere. */
-  async isMissing(path: string): Promise<boolean> {
-    return await lstat(this.#at(path)).then(() => false, isMissing);
+  isMissing(path: string): boolean {
+    try {
+      lstatSync(this.#at(path));
+      return false;
+    } catch (error) {
+      return isMissing(error);
+    }
   }
 
-  async #pinByDescriptor(path: string): Promise<Pinned> {
-    const handle = await open(this.#at(path), O_PATH);
+  #pinByDescriptor(path: string): Pinned {
+    const fd = openSync(this.#at(path), O_PATH);
     try {
-      const place = `/proc/self/fd/${handle.fd}`;
-      return new Pinned(handle, this.#inside(await readlink(place), path), place);
+      const place = `/proc/self/fd/${fd}`;
+      return new Pinned(fd, this.#inside(readlinkSync(place), path), place);
     } catch (error) {
-      await handle.close();
+      closeSync(fd);
       throw error;
     }
   }
 
   /** Other systems have no path of a descriptor: what was opened is compared with what the path names. */
-  async #pinByPath(path: string): Promise<Pinned> {
-    const place = await realpath(this.#at(path));
+  #pinByPath(path: string): Pinned {
+    const place = realpathSync(this.#at(path));
     const inside = this.#inside(place, path);
-    const named = await stat(place);
-    if (!named.isFile() && !named.isDirectory()) throw new Problem(`${shown(path)}: not a file`);
-    const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
-    const handle = await open(place, flags);
-    const opened = await handle.stat();
-    const now = await realpath(place).catch(() => undefined);
-    if (now === place && opened.ino === named.ino && opened.dev === named.dev) {
-      return new Pinned(handle, inside, place);
+    const named = statSync(place);
+    if (!named.isDirectory()) requireFile(named, path);
+    const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
+    const pinned = new Pinned(openSync(place, O_RDONLY | O_NONBLOCK | O_NOFOLLOW), inside, place);
+    const opened = pinned.stat();
+    if (realpathSync(place) === place && opened.ino === named.ino && opened.dev === named.dev) {
+      return pinned;
     }
-    await handle.close();
+    pinned.close();
     throw new Problem(`${shown(path)}: it was changed meanwhile`);
+  }
+
+  #checked(pinned: Pinned, path: string): Pinned {
+    if (!this.isLinux || !OF_KERNEL.includes(statfsSync(pinned.place).type)) return pinned;
+    throw new Problem(`${shown(path)}: it belongs to the system`);
   }
 
   #at(path: string): string {
@@ -130,7 +161,7 @@ export class Root {
   }
 }
 
-/** What a path names in a folder that is held. @throws what the system says. */
+/** A path of what has a name in a folder that is held. */
 export function childOf(folder: Pinned, name: string): string {
   return `${folder.place}/${name}`;
 }
@@ -140,18 +171,11 @@ export function isMissing(error: unknown): boolean {
   return codeOf(error) === "ENOENT";
 }
 
-function placeOf(handle: FileHandle, place: string, isLinux: boolean): string {
-  return isLinux ? `/proc/self/fd/${handle.fd}` : place;
-}
-
-async function requireKind({ handle }: Pinned, kind: Kind, path: string): Promise<void> {
-  const found = await handle.stat();
-  if (kind === "folder" ? found.isDirectory() : found.isFile()) return;
-  const name = shown(path === "" ? "." : path);
-  if (kind === "folder") throw new Problem(`${name}: it is not a folder`);
+function requireFile(found: Stats, path: string): void {
+  if (found.isFile()) return;
   throw new Problem(
     found.isDirectory()
-      ? `${name}: it is a folder; list shows what it has`
-      : `${name}: it is not a file but a device, a pipe or a socket`,
+      ? `${shown(path || ".")}: it is a folder; list shows what it has`
+      : `${shown(path)}: it is not a file but a device, a pipe or a socket`,
   );
 }

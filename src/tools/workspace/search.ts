@@ -42,7 +42,7 @@ export async function grepFiles(root: Root, query: Grep, signal: AbortSignal): P
   const only = query.glob === undefined ? undefined : glob(anywhere(query.glob));
   const walk = new Walk(root, `${query.path}/${query.glob ?? ""}`, signal);
   const result = new Lines(MOST.lines);
-  if (await isFolder(root, query.path)) {
+  if (isFolder(root, query.path)) {
     for await (const { path, isFile } of walk.files(query.path)) {
       if (!isFile || only?.matches(from(query.path, path)) === false) continue;
       // A file that is gone by now, or closed to us, is none that matches.
@@ -55,19 +55,19 @@ export async function grepFiles(root: Root, query: Grep, signal: AbortSignal): P
   return result.text("No line matches.", walk.reason);
 }
 
-async function isFolder(root: Root, path: string): Promise<boolean> {
-  const pinned = await root.pin(path);
+function isFolder(root: Root, path: string): boolean {
+  const pinned = root.pin(path);
   try {
-    return (await pinned.handle.stat()).isDirectory();
+    return pinned.stat().isDirectory();
   } finally {
-    await pinned.close();
+    pinned.close();
   }
 }
 
 async function grepFile(root: Root, path: string, wanted: Pattern, walk: Walk, result: Lines) {
-  const file = await root.open(path, "file");
+  const file = await root.open(path);
   try {
-    for await (const { text, number, isCut } of linesOf(file.handle, wanted.longest)) {
+    for await (const { text, number, isCut } of linesOf(file, wanted.longest)) {
       if (!await walk.goesOn()) return;
       if (isCut) result.note("Of very long lines only the beginning was searched");
       if (wanted.matches(text) && !result.add(`${shown(path)}:${number}:${brief(text)}`)) return;

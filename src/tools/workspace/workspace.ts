@@ -57,6 +57,7 @@ export class Workspace implements ToolServer {
   readonly #definitions = toolDefinitions();
   /** Changes to files take turns, so that of two edits at once none is lost. */
   #lastChange: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
 
   constructor(
     { root, env = {}, ownEnv = Deno.env.toObject(), clock = systemClock }: WorkspaceOptions,
@@ -98,7 +99,11 @@ export class Workspace implements ToolServer {
     await this.#outputs.leave(chatId);
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     await this.#background.close();
     await this.#shell.close();
     await this.#outputs.close();
@@ -160,9 +165,9 @@ export class Workspace implements ToolServer {
       if (!output) throw new Problem("There is no such output, or not any more");
       return await textPage(output, range, signal);
     }
-    const file = await this.#root.open(this.#root.within(path), "file");
+    const file = await this.#root.open(this.#root.within(path));
     try {
-      return await textPage(file.handle, range, signal);
+      return await textPage(file, range, signal);
     } finally {
       await file.close();
     }

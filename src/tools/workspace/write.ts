@@ -29,7 +29,7 @@ export async function writeFile(root: Root, path: string, content: string): Prom
   const bytes = new TextEncoder().encode(content);
   refuseLarge(bytes);
   if (path === "" || path.endsWith("/")) throw new Problem(`${shown(path || ".")}: it is a folder`);
-  const before = await presentFile(root, path);
+  const before = presentFile(root, path);
   await replaceFile(root, path, bytes, before);
   return `${before ? "Overwrote" : "Created"} ${shown(path)} (${bytesIn(bytes.length)}).`;
 }
@@ -54,44 +54,44 @@ export async function replaceFile(
   } catch (error) {
     throw asProblem(error, path);
   } finally {
-    await folder.close();
+    folder.close();
   }
 }
 
 /** The file that a path names, if any. @throws {Problem} if it names something else, or leads outside. */
-export async function presentFile(root: Root, path: string): Promise<Present | undefined> {
+export function presentFile(root: Root, path: string): Present | undefined {
   let pinned: Pinned;
   try {
-    pinned = await root.pin(path);
+    pinned = root.pin(path);
   } catch (error) {
-    if (await root.isMissing(path)) return undefined;
+    if (root.isMissing(path)) return undefined;
     throw error;
   }
   try {
-    const found = await pinned.handle.stat();
+    const found = pinned.stat();
     if (found.isDirectory()) throw new Problem(`${shown(path)}: it is a folder`);
     if (!found.isFile()) throw new Problem(`${shown(path)}: it is not a file`);
     if ((found.mode & 0o222) === 0) throw new Problem(`${shown(path)}: it is read-only`);
     const { mode, uid, gid, ino, dev, mtimeMs } = found;
     return { path: pinned.path, mode: mode & 0o777, uid, gid, ino, dev, mtimeMs };
   } finally {
-    await pinned.close();
+    pinned.close();
   }
 }
 
 /** The folder of a new file, made if it is missing, each part of it in the one that is held. */
 async function folderFor(root: Root, path: string): Promise<Pinned> {
   const parts = path === "." ? [] : path.split("/");
-  let folder = await root.open("", "folder");
+  let folder = root.folderAt("");
   for (const [index] of parts.entries()) {
     const part = parts.slice(0, index + 1).join("/");
     try {
       await makeFolder(childOf(folder, parts[index]!));
-      const next = await root.open(part, "folder");
-      await folder.close();
+      const next = root.folderAt(part);
+      folder.close();
       folder = next;
     } catch (error) {
-      await folder.close();
+      folder.close();
       throw asProblem(error, part);
     }
   }
