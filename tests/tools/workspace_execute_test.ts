@@ -113,6 +113,10 @@ const LEFTOVERS: Record<string, string> = {
   "with another environment": "env -i WORKSPACE_CALL=x A=b setsid sleep MARK >/dev/null 2>&1 &",
   "with a lower limit":
     "(ulimit -q 5; env -i setsid sh -c 'sleep MARK &' >/dev/null 2>&1); sleep 0.05",
+  "with a limit that is lower by one":
+    "(ulimit -q $(($(ulimit -Hq) - 1)); env -i setsid sh -c 'sleep MARK &' >/dev/null 2>&1); sleep 0.05",
+  "with a lower limit and its environment":
+    "(ulimit -q 5; setsid sh -c 'sleep MARK &' >/dev/null 2>&1); sleep 0.05",
   "in another folder": "(cd / && env -i setsid sleep MARK >/dev/null 2>&1 &)",
   "holding the output": "setsid sleep MARK &",
   "stopped": "(sh -c 'kill -STOP $$; sleep MARK' MARK &)",

@@ -8,12 +8,12 @@ import { Pauses } from "../../domain/pauses.ts";
 import type { Libc } from "./libc.ts";
 import {
   allPids,
-  hasVariable,
   messageQueuesOf,
   ownChildren,
   type ProcessStat,
   statOf,
   threadsOfAll,
+  variableOf,
 } from "./proc.ts";
 
 /** The variable that marks what a command started. */
@@ -26,7 +26,7 @@ const MARKS = 300_000;
 const MORE_PROCESSES = 1_024;
 
 /** After so long, nobody waits for the end of a process any more, in milliseconds. */
-const NOBODYS_MS = 5_000;
+const NOBODYS_MS = 30_000;
 
 /** So many processes are looked at in one go: the longer a look, the more can change meanwhile. */
 const AT_ONCE = 400;
@@ -73,6 +73,17 @@ export class Marks {
     if (mark !== undefined) this.#live.delete(mark);
   }
 
+  /** Lets go of what has ended and was left to this process. */
+  reap(): void {
+    for (const pid of ownChildren()) {
+      const stat = statOf(pid);
+      if (!stat?.hasEnded || this.isFirst(pid)) continue;
+      const limit = messageQueuesOf(pid);
+      const isOurs = limit !== undefined && this.#live.has(limit);
+      if (isOurs || this.isNobodys(pid, stat)) this.libc?.reap(pid);
+    }
+  }
+
   /** True for the first process of a command: the runtime waits for its end. */
   isFirst(pid: number): boolean {
     return this.#first.has(pid);
@@ -102,7 +113,7 @@ export class Marks {
 export class Kinship {
   readonly #marks: Marks;
   readonly #mark: bigint | undefined;
-  readonly #variable: string;
+  readonly #token: string;
   readonly #started: number;
 
   constructor(
@@ -114,7 +125,7 @@ export class Kinship {
   ) {
     this.#marks = marks;
     this.#mark = mark;
-    this.#variable = `${MARK_VARIABLE}=${token}`;
+    this.#token = token;
     this.#started = statOf(pid)?.started ?? 0;
   }
 
@@ -142,14 +153,6 @@ export class Kinship {
     return { pids: [...found], isCertain, isBlind: pids.length === 0 };
   }
 
-  /** Lets go of what has ended and was left to this process. */
-  reap(): void {
-    for (const pid of ownChildren()) {
-      const stat = statOf(pid);
-      if (stat?.hasEnded) this.#reap(pid, stat);
-    }
-  }
-
   /** Says that the command is over, and nothing of it is left. */
   end(): void {
     this.#marks.forget(this.pid, this.#mark);
@@ -157,12 +160,14 @@ export class Kinship {
 
   #has(pid: number, { parent, group, session }: ProcessStat): boolean {
     if ([pid, group, session].includes(this.pid)) return true;
-    if (this.#mark === undefined) return hasVariable(pid, this.#variable);
+    if (this.#mark === undefined) return variableOf(pid, MARK_VARIABLE) === this.#token;
     const limit = messageQueuesOf(pid);
     if (limit === this.#mark) return true;
-    if (parent === Deno.pid && this.#marks.isHiding(limit)) return true;
+    const isHiding = parent === Deno.pid && this.#marks.isHiding(limit);
     // Root can raise a limit.
-    return Deno.uid() === 0 && hasVariable(pid, this.#variable);
+    if (!isHiding && Deno.uid() !== 0) return false;
+    const token = variableOf(pid, MARK_VARIABLE);
+    return token === this.#token || (isHiding && token === undefined);
   }
 
   /** Lets go of a process that has ended. True if it was one of the command's. */

@@ -11,11 +11,9 @@ import {
   readlinkSync,
   realpathSync,
   statfsSync,
-  type Stats,
-  statSync,
 } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import { join, normalize, relative } from "node:path";
+import { OpenFile } from "./open_file.ts";
 import { asProblem, codeOf, Problem, shown } from "./problem.ts";
 
 /** Linux opens a file by this without touching it: no FIFO blocks, and no device does anything. */
@@ -36,8 +34,8 @@ export class Pinned {
     readonly place: string,
   ) {}
 
-  stat(): Stats {
-    return fstatSync(this.fd);
+  stat(): Deno.FileInfo {
+    return Deno.statSync(this.place);
   }
 
   close(): void {
@@ -47,6 +45,9 @@ export class Pinned {
 
 /** The folder that every path is resolved in. To look a path up takes some microseconds, and is synchronous. */
 export class Root {
+  /** By the number of a file system. */
+  readonly #isOfKernel = new Map<number, boolean>();
+
   /** @param folder absolute and without symbolic links */
   constructor(
     readonly folder: string,
@@ -73,8 +74,9 @@ export class Root {
   folderAt(path: string): Pinned {
     const pinned = this.pin(path);
     try {
-      if (pinned.stat().isDirectory()) return this.#checked(pinned, path);
-      throw new Problem(`${shown(path)}: it is not a folder`);
+      if (!pinned.stat().isDirectory) throw new Problem(`${shown(path)}: it is not a folder`);
+      this.#refuseKernel(pinned, path);
+      return pinned;
     } catch (error) {
       pinned.close();
       throw asProblem(error, path);
@@ -82,19 +84,19 @@ export class Root {
   }
 
   /** Opens a file for reading. @throws {Problem} if there is none inside. */
-  async open(path: string): Promise<FileHandle> {
+  open(path: string): OpenFile {
     const pinned = this.pin(path);
     try {
       requireFile(pinned.stat(), path);
+      this.#refuseKernel(pinned, path);
+      if (!this.isLinux) return new OpenFile(pinned.fd);
       // It is a file for good, so to open it waits for nothing.
-      return await open(
-        this.#checked(pinned, path).place,
-        constants.O_RDONLY | constants.O_NONBLOCK,
-      );
-    } catch (error) {
-      throw asProblem(error, path);
-    } finally {
+      const fd = openSync(pinned.place, constants.O_RDONLY | constants.O_NONBLOCK);
       pinned.close();
+      return new OpenFile(fd);
+    } catch (error) {
+      pinned.close();
+      throw asProblem(error, path);
     }
   }
 
@@ -132,11 +134,11 @@ export class Root {
   #pinByPath(path: string): Pinned {
     const place = realpathSync(this.#at(path));
     const inside = this.#inside(place, path);
-    const named = statSync(place);
-    if (!named.isDirectory()) requireFile(named, path);
+    const named = Deno.statSync(place);
+    if (!named.isDirectory) requireFile(named, path);
     const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
     const pinned = new Pinned(openSync(place, O_RDONLY | O_NONBLOCK | O_NOFOLLOW), inside, place);
-    const opened = pinned.stat();
+    const opened = fstatSync(pinned.fd);
     if (realpathSync(place) === place && opened.ino === named.ino && opened.dev === named.dev) {
       return pinned;
     }
@@ -144,9 +146,12 @@ export class Root {
     throw new Problem(`${shown(path)}: it was changed meanwhile`);
   }
 
-  #checked(pinned: Pinned, path: string): Pinned {
-    if (!this.isLinux || !OF_KERNEL.includes(statfsSync(pinned.place).type)) return pinned;
-    throw new Problem(`${shown(path)}: it belongs to the system`);
+  #refuseKernel(pinned: Pinned, path: string): void {
+    const { dev } = pinned.stat();
+    const known = this.#isOfKernel.get(dev);
+    const isOfKernel = known ?? (this.isLinux && OF_KERNEL.includes(statfsSync(pinned.place).type));
+    this.#isOfKernel.set(dev, isOfKernel);
+    if (isOfKernel) throw new Problem(`${shown(path)}: it belongs to the system`);
   }
 
   #at(path: string): string {
@@ -171,10 +176,10 @@ export function isMissing(error: unknown): boolean {
   return codeOf(error) === "ENOENT";
 }
 
-function requireFile(found: Stats, path: string): void {
-  if (found.isFile()) return;
+function requireFile(found: Deno.FileInfo, path: string): void {
+  if (found.isFile) return;
   throw new Problem(
-    found.isDirectory()
+    found.isDirectory
       ? `${shown(path || ".")}: it is a folder; list shows what it has`
       : `${shown(path)}: it is not a file but a device, a pipe or a socket`,
   );

@@ -96,7 +96,7 @@ export class Workspace implements ToolServer {
 
   async leave(chatId: string): Promise<void> {
     await this.#background.leave(chatId);
-    await this.#outputs.leave(chatId);
+    this.#outputs.leave(chatId);
   }
 
   close(): Promise<void> {
@@ -106,7 +106,7 @@ export class Workspace implements ToolServer {
   async #close(): Promise<void> {
     await this.#background.close();
     await this.#shell.close();
-    await this.#outputs.close();
+    this.#outputs.close();
     this.#libc?.unload();
   }
 
@@ -165,11 +165,11 @@ export class Workspace implements ToolServer {
       if (!output) throw new Problem("There is no such output, or not any more");
       return await textPage(output, range, signal);
     }
-    const file = await this.#root.open(this.#root.within(path));
+    const file = this.#root.open(this.#root.within(path));
     try {
       return await textPage(file, range, signal);
     } finally {
-      await file.close();
+      file.close();
     }
   }
 
