@@ -12,19 +12,14 @@ const MOST_BYTES = 64 * 1024;
  */
 export async function agentsFile(root: string): Promise<string | undefined> {
   try {
-    const file = await new Root(root).open(FILE, "file");
+    const file = new Root(root).open(FILE);
     try {
       const bytes = new Uint8Array(MOST_BYTES);
-      let read = 0;
-      while (read < MOST_BYTES) {
-        const { bytesRead } = await file.handle.read(bytes, read, MOST_BYTES - read, read);
-        if (bytesRead === 0) break;
-        read += bytesRead;
-      }
+      const read = await file.read(bytes, 0);
       // A cut may be inside a character, which then stays with the decoder.
       return new TextDecoder().decode(bytes.subarray(0, read), { stream: read === MOST_BYTES });
     } finally {
-      await file.close();
+      file.close();
     }
   } catch (error) {
     if (asProblem(error, FILE) instanceof Problem) return undefined;

@@ -8,8 +8,8 @@ import { Problem } from "./problem.ts";
 import type { Exit, Running, Shell } from "./shell.ts";
 import { Tail, textOf } from "./transcript.ts";
 
-/** The most commands of a chat that run, and that are known at all. */
-const MOST = { running: 16, known: 32 };
+/** The most commands of a chat that run, that are known, and that run in all chats. */
+const MOST = { running: 16, known: 32, ofAll: 256 };
 
 /** How much output is kept for the next look, in bytes. */
 const KEPT = 64 * 1024;
@@ -32,8 +32,11 @@ export class Background {
   /** Starts a command. @throws {Problem} if the chat has too many. */
   async start(command: string, chatId: string): Promise<JsonObject> {
     const known = this.#of(chatId);
-    if ([...known.values()].filter(({ isRunning }) => isRunning).length >= MOST.running) {
+    if (runningOf([known]) >= MOST.running) {
       throw new Problem(`${MOST.running} commands run in the background already: end one first`);
+    }
+    if (runningOf(this.#chats.values()) >= MOST.ofAll) {
+      throw new Problem("Too many commands of other chats run in the background");
     }
     const ended = [...known].find(([, process]) => !process.isRunning);
     if (known.size >= MOST.known && ended) known.delete(ended[0]);
@@ -97,6 +100,10 @@ export class Background {
     if (!process) throw new Problem("There is no process of that id: process_list shows them");
     return process;
   }
+}
+
+function runningOf(chats: Iterable<Map<string, Process>>): number {
+  return [...chats].flatMap((known) => [...known.values()]).filter((one) => one.isRunning).length;
 }
 
 /** A command in the background. */

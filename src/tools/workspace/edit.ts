@@ -28,7 +28,7 @@ export async function editFile(root: Root, edit: Edit): Promise<Edited> {
   const { path, oldText, newText } = edit;
   if (oldText === "") throw new Problem("old_string is empty: use write for a new file");
   if (oldText === newText) throw new Problem("old_string and new_string are the same");
-  const before = await presentFile(root, path);
+  const before = presentFile(root, path);
   if (before === undefined) throw new Problem(`${shown(path)}: there is no such file or folder`);
   const text = await textOf(root, path);
   const { changed, count, first, last } = replaced(text, edit);
@@ -43,19 +43,14 @@ export async function editFile(root: Root, edit: Edit): Promise<Edited> {
 }
 
 async function textOf(root: Root, path: string): Promise<string> {
-  const file = await root.open(path, "file");
+  const file = root.open(path);
   try {
-    const { size } = await file.handle.stat();
+    const { size } = file.stat();
     if (size > MOST_BYTES) {
       throw new Problem(`${shown(path)}: only files up to 1 MiB can be edited`);
     }
     const bytes = new Uint8Array(MOST_BYTES + 1);
-    let read = 0;
-    for (;;) {
-      const { bytesRead } = await file.handle.read(bytes, read, bytes.length - read, read);
-      read += bytesRead;
-      if (bytesRead === 0 || read === bytes.length) break;
-    }
+    const read = await file.read(bytes, 0);
     // A byte order mark stays in the text, and so in the file.
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
       .decode(bytes.subarray(0, read));
@@ -63,7 +58,7 @@ async function textOf(root: Root, path: string): Promise<string> {
     if (error instanceof TypeError) throw new Problem(`${shown(path)}: it is not UTF-8`);
     throw asProblem(error, path);
   } finally {
-    await file.close();
+    file.close();
   }
 }
 

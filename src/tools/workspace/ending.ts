@@ -13,7 +13,7 @@ const LOOK_MS = 5_000;
 const PAUSE_MS = 20;
 
 /** After so many looks that found nothing, nothing is left: processes of others come and go all the time. */
-const EMPTY_LOOKS = 4;
+const EMPTY_LOOKS = 6;
 
 /** Asks everything to end, and kills what has not after 0.4 s. Resolves once nothing is left. */
 export async function endAll(kinship: Kinship, clock: Clock): Promise<void> {

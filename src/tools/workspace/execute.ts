@@ -33,7 +33,7 @@ export async function execute(
   { command, chatId, timeoutMs, signal, progress }: Foreground,
   { shell, outputs, clock }: ExecuteParts,
 ): Promise<JsonObject> {
-  const transcript = new Transcript(() => outputs.newFile());
+  const transcript = new Transcript();
   let isNew = false;
   const running = await shell.start(command, async (bytes) => {
     await transcript.take(bytes);
@@ -52,7 +52,7 @@ export async function execute(
   const isLate = await endedInTime(running, timeoutMs, signal, clock);
   over.abort(NOT_NEEDED);
   await shown;
-  const name = transcript.file && await outputs.keep(chatId, transcript.file);
+  const name = transcript.file && outputs.keep(chatId, transcript.file);
   const limit = isLate ? { timed_out: true, timeout_seconds: timeoutMs / 1000 } : {};
   return { ...exitOf(await running.ended), ...limit, output: transcript.text(name) };
 }

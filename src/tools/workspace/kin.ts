@@ -8,12 +8,12 @@ import { Pauses } from "../../domain/pauses.ts";
 import type { Libc } from "./libc.ts";
 import {
   allPids,
-  hasVariable,
   messageQueuesOf,
   ownChildren,
   type ProcessStat,
   statOf,
   threadsOfAll,
+  variableOf,
 } from "./proc.ts";
 
 /** The variable that marks what a command started. */
@@ -25,10 +25,16 @@ const MARKS = 300_000;
 /** How many more processes and threads than there are now a command's user may have. */
 const MORE_PROCESSES = 1_024;
 
+/** After so long, nobody waits for the end of a process any more, in milliseconds. */
+const NOBODYS_MS = 30_000;
+
+/** So many processes are looked at in one go: the longer a look, the more can change meanwhile. */
+const AT_ONCE = 400;
+
 /** What a look at all processes has found. */
 export interface Kin {
   pids: number[];
-  /** False if a process went away during the look: it may have started one that was not seen. */
+  /** False if a process ended during the look, or just before: it may have started one that was not seen. */
   isCertain: boolean;
   /** True if this system does not show its processes: only a group can be ended then. */
   isBlind: boolean;
@@ -39,6 +45,8 @@ export class Marks {
   readonly #most: bigint | undefined;
   readonly #live = new Set<bigint>();
   readonly #first = new Set<number>();
+  /** Since when what has ended was seen. */
+  readonly #dead = new Map<string, number>();
   #next = crypto.getRandomValues(new Uint32Array(1))[0]! % MARKS;
 
   constructor(readonly libc: Libc | undefined) {
@@ -65,9 +73,33 @@ export class Marks {
     if (mark !== undefined) this.#live.delete(mark);
   }
 
+  /** Lets go of what has ended and was left to this process. */
+  reap(): void {
+    for (const pid of ownChildren()) {
+      const stat = statOf(pid);
+      if (!stat?.hasEnded || this.isFirst(pid)) continue;
+      const limit = messageQueuesOf(pid);
+      const isOurs = limit !== undefined && this.#live.has(limit);
+      if (isOurs || this.isNobodys(pid, stat)) this.libc?.reap(pid);
+    }
+  }
+
   /** True for the first process of a command: the runtime waits for its end. */
   isFirst(pid: number): boolean {
     return this.#first.has(pid);
+  }
+
+  /**
+   * True for a process that ended a while ago. The runtime lets go of its own at once, so this was left by
+   * another part of the server: since this process adopts everything, nobody else will.
+   */
+  isNobodys(pid: number, { started }: ProcessStat): boolean {
+    const key = `${pid} ${started}`;
+    const since = this.#dead.get(key) ?? performance.now();
+    this.#dead.set(key, since);
+    const isLong = performance.now() - since > NOBODYS_MS;
+    if (isLong || this.#dead.size > 10_000) this.#dead.delete(key);
+    return isLong;
   }
 
   /** True for the limit of a process that some command started, and that has no mark of a command now. */
@@ -81,7 +113,7 @@ export class Marks {
 export class Kinship {
   readonly #marks: Marks;
   readonly #mark: bigint | undefined;
-  readonly #variable: string;
+  readonly #token: string;
   readonly #started: number;
 
   constructor(
@@ -93,7 +125,7 @@ export class Kinship {
   ) {
     this.#marks = marks;
     this.#mark = mark;
-    this.#variable = `${MARK_VARIABLE}=${token}`;
+    this.#token = token;
     this.#started = statOf(pid)?.started ?? 0;
   }
 
@@ -105,12 +137,12 @@ export class Kinship {
     const pids = allPids();
     let isCertain = true;
     for (const pid of pids) {
-      if (!isUrgent) await pauses.next();
+      if (!isUrgent && pids.length > AT_ONCE) await pauses.next();
       const stat = statOf(pid);
       if (!stat) isCertain = false;
       if (!stat || pid === Deno.pid || stat.started < this.#started) continue;
       if (stat.hasEnded) {
-        this.#reap(pid, stat);
+        if (this.#reap(pid, stat)) isCertain = false;
         continue;
       }
       children.set(stat.parent, [...children.get(stat.parent) ?? [], pid]);
@@ -121,14 +153,6 @@ export class Kinship {
     return { pids: [...found], isCertain, isBlind: pids.length === 0 };
   }
 
-  /** Lets go of what has ended and was left to this process. */
-  reap(): void {
-    for (const pid of ownChildren()) {
-      const stat = statOf(pid);
-      if (stat?.hasEnded) this.#reap(pid, stat);
-    }
-  }
-
   /** Says that the command is over, and nothing of it is left. */
   end(): void {
     this.#marks.forget(this.pid, this.#mark);
@@ -136,16 +160,23 @@ export class Kinship {
 
   #has(pid: number, { parent, group, session }: ProcessStat): boolean {
     if ([pid, group, session].includes(this.pid)) return true;
-    if (this.#mark === undefined) return hasVariable(pid, this.#variable);
+    if (this.#mark === undefined) return variableOf(pid, MARK_VARIABLE) === this.#token;
     const limit = messageQueuesOf(pid);
     if (limit === this.#mark) return true;
-    if (parent === Deno.pid && this.#marks.isHiding(limit)) return true;
+    const isHiding = parent === Deno.pid && this.#marks.isHiding(limit);
     // Root can raise a limit.
-    return Deno.uid() === 0 && hasVariable(pid, this.#variable);
+    if (!isHiding && Deno.uid() !== 0) return false;
+    const token = variableOf(pid, MARK_VARIABLE);
+    return token === this.#token || (isHiding && token === undefined);
   }
 
-  #reap(pid: number, stat: ProcessStat): void {
-    if (stat.parent !== Deno.pid || this.#marks.isFirst(pid)) return;
-    if (this.#has(pid, stat)) this.#marks.libc?.reap(pid);
+  /** Lets go of a process that has ended. True if it was one of the command's. */
+  #reap(pid: number, stat: ProcessStat): boolean {
+    if (this.#marks.isFirst(pid)) return false;
+    const isOurs = this.#has(pid, stat);
+    if (stat.parent === Deno.pid && (isOurs || this.#marks.isNobodys(pid, stat))) {
+      this.#marks.libc?.reap(pid);
+    }
+    return isOurs;
   }
 }

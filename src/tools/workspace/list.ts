@@ -9,7 +9,7 @@ const MOST_SHOWN = 1_000;
 
 /** The entries of a folder, one a line: `name`, `folder/` or `link@`. @throws {Problem} */
 export async function listFolder(root: Root, path: string, signal: AbortSignal): Promise<string> {
-  const folder = await root.open(path, "folder");
+  const folder = root.folderAt(path);
   try {
     const names: string[] = [];
     const pauses = new Pauses();
@@ -25,7 +25,7 @@ export async function listFolder(root: Root, path: string, signal: AbortSignal):
     }
     return listed(names, isWhole);
   } finally {
-    await folder.close();
+    folder.close();
   }
 }
 

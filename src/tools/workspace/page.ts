@@ -1,6 +1,6 @@
 /** Text by pages of lines, whatever the size of its file. */
-import type { FileHandle } from "node:fs/promises";
 import { Pauses } from "../../domain/pauses.ts";
+import type { OpenFile } from "./open_file.ts";
 import { Problem } from "./problem.ts";
 
 /** The most of a page, in bytes. */
@@ -35,15 +35,15 @@ interface Page {
 
 /** A page of a file as the model sees it, with a note on how to go on. @throws {Problem} */
 export async function textPage(
-  file: FileHandle,
+  file: OpenFile,
   range: PageRange,
   signal: AbortSignal,
 ): Promise<string> {
   const beginning = new Uint8Array(8_192);
-  const { bytesRead } = await file.read(beginning, 0, beginning.length, 0);
+  const bytesRead = await file.read(beginning, 0);
   const page = bytesRead === 0 ? EMPTY : await readPage(file, range, signal);
   if (isBinary(beginning.subarray(0, bytesRead)) || isBinary(page.bytes)) {
-    const { size } = await file.stat();
+    const { size } = file.stat();
     throw new Problem(`It is a binary file of ${bytesIn(size)}, which is not shown`);
   }
   if (page.last < range.offset) {
@@ -65,13 +65,13 @@ export function bytesIn(size: number): string {
 
 const EMPTY: Page = { bytes: new Uint8Array(), last: 0, more: false, isCut: false };
 
-async function readPage(file: FileHandle, range: PageRange, signal: AbortSignal): Promise<Page> {
+async function readPage(file: OpenFile, range: PageRange, signal: AbortSignal): Promise<Page> {
   const collecting = new Collecting(range);
   const chunk = new Uint8Array(CHUNK_BYTES);
   const pauses = new Pauses();
   const until = performance.now() + SEARCH_MS;
   for (let position = 0; !collecting.isFull;) {
-    const { bytesRead } = await file.read(chunk, 0, chunk.length, position);
+    const bytesRead = await file.read(chunk, position);
     if (bytesRead === 0) return collecting.page(false);
     collecting.take(chunk.subarray(0, bytesRead));
     position += bytesRead;

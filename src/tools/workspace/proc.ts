@@ -41,9 +41,10 @@ export function messageQueuesOf(pid: number): bigint | undefined {
   return limit === undefined ? undefined : BigInt(limit);
 }
 
-/** True if the process was started with this in its environment, and has not overwritten it. */
-export function hasVariable(pid: number, variable: string): boolean {
-  return readProc(`${pid}/environ`)?.split("\0").includes(variable) ?? false;
+/** A variable of the environment that a process was started with, unless it has overwritten it. */
+export function variableOf(pid: number, name: string): string | undefined {
+  const variables = readProc(`${pid}/environ`)?.split("\0") ?? [];
+  return variables.find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
 /** How many processes and threads the machine has: to notice many at little cost. */

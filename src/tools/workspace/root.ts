@@ -2,9 +2,18 @@
  * The workspace's folder: what a path names is opened first and looked at afterwards, by its descriptor, so
  * that nothing can be swapped in between.
  */
-import { constants } from "node:fs";
-import { type FileHandle, lstat, open, readlink, realpath, stat, statfs } from "node:fs/promises";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  statfsSync,
+} from "node:fs";
 import { join, normalize, relative } from "node:path";
+import { OpenFile } from "./open_file.ts";
 import { asProblem, codeOf, Problem, shown } from "./problem.ts";
 
 /** Linux opens a file by this without touching it: no FIFO blocks, and no device does anything. */
@@ -18,27 +27,31 @@ const LONGEST_PATH = 4_096;
 /** A file or folder inside the workspace that stays the same one, whatever happens to its path. */
 export class Pinned {
   constructor(
-    readonly handle: FileHandle,
+    readonly fd: number,
     /** Its path from the root, without symbolic links; empty for the root. */
     readonly path: string,
     /** A path that leads to it and nothing else. */
     readonly place: string,
   ) {}
 
-  close(): Promise<void> {
-    return this.handle.close();
+  stat(): Deno.FileInfo {
+    return Deno.statSync(this.place);
+  }
+
+  close(): void {
+    closeSync(this.fd);
   }
 }
 
-/** What a path has to name. */
-export type Kind = "file" | "folder";
-
-/** The folder that every path is resolved in. */
+/** The folder that every path is resolved in. To look a path up takes some microseconds, and is synchronous. */
 export class Root {
+  /** By the number of a file system. */
+  readonly #isOfKernel = new Map<number, boolean>();
+
   /** @param folder absolute and without symbolic links */
   constructor(
     readonly folder: string,
-    readonly isLinux = Deno.build.os === "linux",
+    readonly isLinux: boolean = Deno.build.os === "linux",
   ) {}
 
   /**
@@ -57,65 +70,88 @@ export class Root {
     return inside !== "" && path.endsWith("/") ? `${inside}/` : inside;
   }
 
-  /** Opens a file for reading; a folder to look into. @throws {Problem} if it is not inside, or no such thing. */
-  async open(path: string, kind: Kind): Promise<Pinned> {
-    const pinned = await this.pin(path);
+  /** Holds on to a folder. @throws {Problem} if there is none inside. */
+  folderAt(path: string): Pinned {
+    const pinned = this.pin(path);
     try {
-      await requireKind(pinned, kind, path);
-      if (this.isLinux && OF_KERNEL.includes((await statfs(pinned.place)).type)) {
-        throw new Problem(`${shown(path)}: it belongs to the system`);
-      }
-      if (kind === "folder") return pinned;
-      // What is pinned can be neither replaced nor be anything but a file by now, so this cannot block.
-      const handle = await open(pinned.place, constants.O_RDONLY | constants.O_NONBLOCK);
-      await pinned.close();
-      return new Pinned(handle, pinned.path, placeOf(handle, pinned.place, this.isLinux));
+      if (!pinned.stat().isDirectory) throw new Problem(`${shown(path)}: it is not a folder`);
+      this.#refuseKernel(pinned, path);
+      return pinned;
     } catch (error) {
-      await pinned.close().catch(() => {});
+      pinned.close();
+      throw asProblem(error, path);
+    }
+  }
+
+  /** Opens a file for reading. @throws {Problem} if there is none inside. */
+  open(path: string): OpenFile {
+    const pinned = this.pin(path);
+    try {
+      requireFile(pinned.stat(), path);
+      this.#refuseKernel(pinned, path);
+      if (!this.isLinux) return new OpenFile(pinned.fd);
+      // It is a file for good, so to open it waits for nothing.
+      const fd = openSync(pinned.place, constants.O_RDONLY | constants.O_NONBLOCK);
+      pinned.close();
+      return new OpenFile(fd);
+    } catch (error) {
+      pinned.close();
       throw asProblem(error, path);
     }
   }
 
   /** Holds on to whatever a path names, without opening it. @throws {Problem} if it is not inside. */
-  async pin(path: string): Promise<Pinned> {
+  pin(path: string): Pinned {
     try {
-      return this.isLinux ? await this.#pinByDescriptor(path) : await this.#pinByPath(path);
+      return this.isLinux ? this.#pinByDescriptor(path) : this.#pinByPath(path);
     } catch (error) {
       throw asProblem(error, path);
     }
   }
 
   /** True if a path could be made: nothing is there, nor a link that leads nowhere. */
-  async isMissing(path: string): Promise<boolean> {
-    return await lstat(this.#at(path)).then(() => false, isMissing);
+  isMissing(path: string): boolean {
+    try {
+      lstatSync(this.#at(path));
+      return false;
+    } catch (error) {
+      return isMissing(error);
+    }
   }
 
-  async #pinByDescriptor(path: string): Promise<Pinned> {
-    const handle = await open(this.#at(path), O_PATH);
+  #pinByDescriptor(path: string): Pinned {
+    const fd = openSync(this.#at(path), O_PATH);
     try {
-      const place = `/proc/self/fd/${handle.fd}`;
-      return new Pinned(handle, this.#inside(await readlink(place), path), place);
+      const place = `/proc/self/fd/${fd}`;
+      return new Pinned(fd, this.#inside(readlinkSync(place), path), place);
     } catch (error) {
-      await handle.close();
+      closeSync(fd);
       throw error;
     }
   }
 
   /** Other systems have no path of a descriptor: what was opened is compared with what the path names. */
-  async #pinByPath(path: string): Promise<Pinned> {
-    const place = await realpath(this.#at(path));
+  #pinByPath(path: string): Pinned {
+    const place = realpathSync(this.#at(path));
     const inside = this.#inside(place, path);
-    const named = await stat(place);
-    if (!named.isFile() && !named.isDirectory()) throw new Problem(`${shown(path)}: not a file`);
-    const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
-    const handle = await open(place, flags);
-    const opened = await handle.stat();
-    const now = await realpath(place).catch(() => undefined);
-    if (now === place && opened.ino === named.ino && opened.dev === named.dev) {
-      return new Pinned(handle, inside, place);
+    const named = Deno.statSync(place);
+    if (!named.isDirectory) requireFile(named, path);
+    const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
+    const pinned = new Pinned(openSync(place, O_RDONLY | O_NONBLOCK | O_NOFOLLOW), inside, place);
+    const opened = fstatSync(pinned.fd);
+    if (realpathSync(place) === place && opened.ino === named.ino && opened.dev === named.dev) {
+      return pinned;
     }
-    await handle.close();
+    pinned.close();
     throw new Problem(`${shown(path)}: it was changed meanwhile`);
+  }
+
+  #refuseKernel(pinned: Pinned, path: string): void {
+    const { dev } = pinned.stat();
+    const known = this.#isOfKernel.get(dev);
+    const isOfKernel = known ?? (this.isLinux && OF_KERNEL.includes(statfsSync(pinned.place).type));
+    this.#isOfKernel.set(dev, isOfKernel);
+    if (isOfKernel) throw new Problem(`${shown(path)}: it belongs to the system`);
   }
 
   #at(path: string): string {
@@ -130,7 +166,7 @@ export class Root {
   }
 }
 
-/** What a path names in a folder that is held. @throws what the system says. */
+/** A path of what has a name in a folder that is held. */
 export function childOf(folder: Pinned, name: string): string {
   return `${folder.place}/${name}`;
 }
@@ -140,18 +176,11 @@ export function isMissing(error: unknown): boolean {
   return codeOf(error) === "ENOENT";
 }
 
-function placeOf(handle: FileHandle, place: string, isLinux: boolean): string {
-  return isLinux ? `/proc/self/fd/${handle.fd}` : place;
-}
-
-async function requireKind({ handle }: Pinned, kind: Kind, path: string): Promise<void> {
-  const found = await handle.stat();
-  if (kind === "folder" ? found.isDirectory() : found.isFile()) return;
-  const name = shown(path === "" ? "." : path);
-  if (kind === "folder") throw new Problem(`${name}: it is not a folder`);
+function requireFile(found: Deno.FileInfo, path: string): void {
+  if (found.isFile) return;
   throw new Problem(
-    found.isDirectory()
-      ? `${name}: it is a folder; list shows what it has`
-      : `${name}: it is not a file but a device, a pipe or a socket`,
+    found.isDirectory
+      ? `${shown(path || ".")}: it is a folder; list shows what it has`
+      : `${shown(path)}: it is not a file but a device, a pipe or a socket`,
   );
 }

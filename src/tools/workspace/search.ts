@@ -1,5 +1,5 @@
 /** `glob` finds files by their paths, `grep` lines by what is in them. */
-import type { FileHandle } from "node:fs/promises";
+import type { OpenFile } from "./open_file.ts";
 import { isBinary } from "./page.ts";
 import { glob, type Pattern, regex } from "./pattern.ts";
 import { Problem, shown } from "./problem.ts";
@@ -42,52 +42,62 @@ export async function grepFiles(root: Root, query: Grep, signal: AbortSignal): P
   const only = query.glob === undefined ? undefined : glob(anywhere(query.glob));
   const walk = new Walk(root, `${query.path}/${query.glob ?? ""}`, signal);
   const result = new Lines(MOST.lines);
-  if (await isFolder(root, query.path)) {
+  const search = { root, wanted, walk, result, chunk: new Uint8Array(CHUNK_BYTES) };
+  if (isFolder(root, query.path)) {
     for await (const { path, isFile } of walk.files(query.path)) {
       if (!isFile || only?.matches(from(query.path, path)) === false) continue;
       // A file that is gone by now, or closed to us, is none that matches.
-      await grepFile(root, path, wanted, walk, result).catch(unlessProblem);
+      await grepFile(path, search).catch(unlessProblem);
       if (result.isFull) break;
     }
   } else {
-    await grepFile(root, query.path, wanted, walk, result);
+    await grepFile(query.path, search);
   }
   return result.text("No line matches.", walk.reason);
 }
 
-async function isFolder(root: Root, path: string): Promise<boolean> {
-  const pinned = await root.pin(path);
+function isFolder(root: Root, path: string): boolean {
+  const pinned = root.pin(path);
   try {
-    return (await pinned.handle.stat()).isDirectory();
+    return pinned.stat().isDirectory;
   } finally {
-    await pinned.close();
+    pinned.close();
   }
 }
 
-async function grepFile(root: Root, path: string, wanted: Pattern, walk: Walk, result: Lines) {
-  const file = await root.open(path, "file");
+interface Search {
+  root: Root;
+  wanted: Pattern;
+  walk: Walk;
+  result: Lines;
+  /** For what is read, since to make one for each file takes longer than to read it. */
+  chunk: Uint8Array;
+}
+
+async function grepFile(path: string, { root, wanted, walk, result, chunk }: Search) {
+  const file = root.open(path);
   try {
-    for await (const { text, number, isCut } of linesOf(file.handle, wanted.longest)) {
+    for await (const { text, number, isCut } of linesOf(file, wanted.longest, chunk)) {
       if (!await walk.goesOn()) return;
       if (isCut) result.note("Of very long lines only the beginning was searched");
       if (wanted.matches(text) && !result.add(`${shown(path)}:${number}:${brief(text)}`)) return;
     }
   } finally {
-    await file.close();
+    file.close();
   }
 }
 
 /** The lines of a file, none of a binary one. Of a long line it gives the first `longest` characters. */
-async function* linesOf(file: FileHandle, longest: number) {
-  const chunk = new Uint8Array(CHUNK_BYTES);
+async function* linesOf(file: OpenFile, longest: number, chunk: Uint8Array) {
   const decoder = new TextDecoder();
   let [rest, isCut, number] = ["", false, 0];
   for (let position = 0;;) {
-    const { bytesRead } = await file.read(chunk, 0, chunk.length, position);
+    const bytesRead = await file.read(chunk, position);
+    const isLast = bytesRead < chunk.length;
     const bytes = chunk.subarray(0, bytesRead);
     if (isBinary(bytes)) return;
     position += bytesRead;
-    const parts = decoder.decode(bytes, { stream: bytesRead > 0 }).split("\n");
+    const parts = decoder.decode(bytes, { stream: !isLast }).split("\n");
     for (const [index, part] of parts.entries()) {
       const line = rest.length < longest ? rest + part : rest;
       isCut ||= line.length > longest || rest.length + part.length > longest;
@@ -96,7 +106,7 @@ async function* linesOf(file: FileHandle, longest: number) {
       yield { text: rest.replace(/\r$/, ""), number: ++number, isCut };
       [rest, isCut] = ["", false];
     }
-    if (bytesRead > 0) continue;
+    if (!isLast) continue;
     if (rest !== "") yield { text: rest, number: ++number, isCut };
     return;
   }

@@ -1,6 +1,6 @@
 /** Starts commands, each in a session of its own and marked, and sees to it that all of it ends. */
 import type { Clock } from "../../domain/clock.ts";
-import { NOT_NEEDED, settlesWithin } from "../../domain/clock.ts";
+import { settlesWithin } from "../../domain/clock.ts";
 import { endAll, killAll } from "./ending.ts";
 import { type Kinship, MARK_VARIABLE, type Marks } from "./kin.ts";
 import { threadsOfAll } from "./proc.ts";
@@ -47,6 +47,7 @@ export class Shell {
   readonly #options: ShellOptions;
   readonly #running = new Set<Running>();
   #isClosed = false;
+  #watching: Promise<void> | undefined;
 
   constructor(options: ShellOptions) {
     this.#options = options;
@@ -65,6 +66,7 @@ export class Shell {
     const running = new Running(child, marks.mark(child.pid, token), take, clock);
     this.#running.add(running);
     void running.ended.then(() => this.#running.delete(running));
+    this.#watching ??= this.#watch();
     const begin = child.stdin.getWriter();
     await begin.write(new TextEncoder().encode("\n")).catch(() => {});
     await begin.close().catch(() => {});
@@ -74,9 +76,25 @@ export class Shell {
   /** Ends all commands; no more can be started. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all(
-      [...this.#running].map((running) => running.stop().then(() => running.ended)),
-    );
+    const all = [...this.#running];
+    await Promise.all(all.map((running) => running.stop().then(() => running.ended)));
+    await this.#watching;
+  }
+
+  /** Ends commands that start processes without end, and lets go of what ended, while any command runs. */
+  async #watch(): Promise<void> {
+    const { marks, clock } = this.#options;
+    let known = threadsOfAll();
+    for (let time = 1; this.#running.size > 0; time++) {
+      await clock.sleep(WATCH.everyMs);
+      if (time % WATCH.reapEvery === 0) marks.reap();
+      const now = threadsOfAll();
+      known = Math.min(known, now);
+      if (now < known + WATCH.most) continue;
+      known = now;
+      for (const running of this.#running) known -= await running.limit(WATCH.most);
+    }
+    this.#watching = undefined;
   }
 
   #spawn(command: string, token: string): Deno.ChildProcess {
@@ -130,12 +148,8 @@ export class Running {
   async #ending(child: Deno.ChildProcess, take: (bytes: Uint8Array) => Promise<void>) {
     const reader = child.stdout.getReader();
     const output = pump(reader, take);
-    const over = new AbortController();
-    const watch = this.#watch(over.signal);
     const { code, signal } = await child.status;
     this.#isEnded = true;
-    over.abort(NOT_NEEDED);
-    await watch;
     await killAll(this.kinship, this.#clock);
     this.kinship.end();
     // What cannot be ended, such as another user's process, may hold the output open.
@@ -143,22 +157,13 @@ export class Running {
     return { code, signal: signal ?? undefined, wasTooMany: this.#wasTooMany };
   }
 
-  /** Ends a command that starts processes without end. */
-  async #watch(signal: AbortSignal): Promise<void> {
-    let known = threadsOfAll();
-    for (let time = 1;; time++) {
-      await this.#clock.sleep(WATCH.everyMs, signal).catch(() => {});
-      if (signal.aborted) return;
-      if (time % WATCH.reapEvery === 0) this.kinship.reap();
-      const now = threadsOfAll();
-      known = Math.min(known, now);
-      if (now < known + WATCH.most) continue;
-      const { pids } = await this.kinship.look(true);
-      known = now - pids.length;
-      if (pids.length < WATCH.most) continue;
-      this.#wasTooMany = true;
-      await killAll(this.kinship, this.#clock, true);
-    }
+  /** Ends it if it has too many processes. Resolves to how many it has. */
+  async limit(most: number): Promise<number> {
+    const { pids } = await this.kinship.look(true);
+    if (pids.length < most || this.#isEnded) return pids.length;
+    this.#wasTooMany = true;
+    await killAll(this.kinship, this.#clock, true);
+    return 0;
   }
 }
 

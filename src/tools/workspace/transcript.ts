@@ -1,5 +1,5 @@
 /** What a command wrote, in bounded memory. */
-import type { FileHandle } from "node:fs/promises";
+import { OpenFile } from "./open_file.ts";
 import { bytesIn } from "./page.ts";
 
 /** How much of the beginning and of the end a result has, in bytes. */
@@ -43,16 +43,10 @@ export class Tail {
 /** The output of one command: its beginning, its end, and the whole in a file if it is long. */
 export class Transcript {
   readonly #tail = new Tail(SHOWN);
-  readonly #newFile: () => Promise<FileHandle>;
   #head = new Uint8Array();
-  #file: FileHandle | undefined;
+  #file: OpenFile | undefined;
   #isFull = false;
   #written = 0;
-
-  /** @param newFile makes the file for what does not fit into a result */
-  constructor(newFile: () => Promise<FileHandle>) {
-    this.#newFile = newFile;
-  }
 
   /** True once nothing more is kept. */
   get isFull(): boolean {
@@ -60,7 +54,7 @@ export class Transcript {
   }
 
   /** The file that has more than the result, if there is one. */
-  get file(): FileHandle | undefined {
+  get file(): OpenFile | undefined {
     return this.#file;
   }
 
@@ -94,7 +88,7 @@ export class Transcript {
   async #keep(bytes: Uint8Array): Promise<void> {
     try {
       if (!this.#file) {
-        this.#file = await this.#newFile();
+        this.#file = OpenFile.unnamed();
         await this.#append(this.#whole());
       }
       await this.#append(bytes.subarray(0, KEPT - this.#written));
@@ -106,7 +100,7 @@ export class Transcript {
   }
 
   async #append(bytes: Uint8Array): Promise<void> {
-    await this.#file!.writeFile(bytes);
+    await this.#file!.append(bytes);
     this.#written += bytes.length;
   }
 }

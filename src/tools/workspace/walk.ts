@@ -65,7 +65,7 @@ export class Walk {
   async #entriesOf(path: string, isFirst: boolean): Promise<Deno.DirEntry[]> {
     const entries: Deno.DirEntry[] = [];
     try {
-      const folder = await this.#root.open(path, "folder");
+      const folder = this.#root.folderAt(path);
       try {
         for await (const entry of Deno.readDir(folder.place)) {
           if (++this.#entries > MOST.entries) this.#ends(`after ${MOST.entries} files and folders`);
@@ -73,7 +73,7 @@ export class Walk {
           entries.push(entry);
         }
       } finally {
-        await folder.close();
+        folder.close();
       }
     } catch (error) {
       // Below the first, a folder may be closed to us, or gone by now.

@@ -58,6 +58,7 @@ export class Workspace implements ToolServer {
   readonly #definitions = toolDefinitions();
   /** Changes to files take turns, so that of two edits at once none is lost. */
   #lastChange: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
 
   constructor(
     { root, env = {}, ownEnv = Deno.env.toObject(), clock = systemClock }: WorkspaceOptions,
@@ -96,13 +97,17 @@ export class Workspace implements ToolServer {
 
   async leave(chatId: string): Promise<void> {
     await this.#background.leave(chatId);
-    await this.#outputs.leave(chatId);
+    this.#outputs.leave(chatId);
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     await this.#background.close();
     await this.#shell.close();
-    await this.#outputs.close();
+    this.#outputs.close();
     this.#libc?.unload();
   }
 
@@ -161,11 +166,11 @@ export class Workspace implements ToolServer {
       if (!output) throw new Problem("There is no such output, or not any more");
       return await textPage(output, range, signal);
     }
-    const file = await this.#root.open(this.#root.within(path), "file");
+    const file = this.#root.open(this.#root.within(path));
     try {
-      return await textPage(file.handle, range, signal);
+      return await textPage(file, range, signal);
     } finally {
-      await file.close();
+      file.close();
     }
   }
 

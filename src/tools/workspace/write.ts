@@ -1,6 +1,6 @@
 /** Changes files: each as a whole, so that nobody ever sees half of one. */
 import { constants } from "node:fs";
-import { chmod, lstat, mkdir, open, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { bytesIn } from "./page.ts";
 import { asProblem, codeOf, Problem, shown } from "./problem.ts";
@@ -10,18 +10,13 @@ import { childOf, isMissing, type Pinned, type Root } from "./root.ts";
 export const MOST_BYTES = 1024 * 1024;
 
 /** What is made is for everybody who may enter the workspace; the server itself makes private files. */
-const MODES = { file: 0o644, folder: 0o755 };
+const NEW = { uid: null, gid: null, mode: 0o644, folderMode: 0o755 };
 
-/** A file that is there, with what tells it from another. */
+/** A file that is there. */
 export interface Present {
   /** Its path without symbolic links. */
   path: string;
-  mode: number;
-  uid: number;
-  gid: number;
-  ino: number;
-  dev: number;
-  mtimeMs: number;
+  found: Deno.FileInfo;
 }
 
 /** Creates or replaces a file, with the folders that it needs. @throws {Problem} */
@@ -29,7 +24,7 @@ export async function writeFile(root: Root, path: string, content: string): Prom
   const bytes = new TextEncoder().encode(content);
   refuseLarge(bytes);
   if (path === "" || path.endsWith("/")) throw new Problem(`${shown(path || ".")}: it is a folder`);
-  const before = await presentFile(root, path);
+  const before = presentFile(root, path);
   await replaceFile(root, path, bytes, before);
   return `${before ? "Overwrote" : "Created"} ${shown(path)} (${bytesIn(bytes.length)}).`;
 }
@@ -54,44 +49,43 @@ export async function replaceFile(
   } catch (error) {
     throw asProblem(error, path);
   } finally {
-    await folder.close();
+    folder.close();
   }
 }
 
 /** The file that a path names, if any. @throws {Problem} if it names something else, or leads outside. */
-export async function presentFile(root: Root, path: string): Promise<Present | undefined> {
+export function presentFile(root: Root, path: string): Present | undefined {
   let pinned: Pinned;
   try {
-    pinned = await root.pin(path);
+    pinned = root.pin(path);
   } catch (error) {
-    if (await root.isMissing(path)) return undefined;
+    if (root.isMissing(path)) return undefined;
     throw error;
   }
   try {
-    const found = await pinned.handle.stat();
-    if (found.isDirectory()) throw new Problem(`${shown(path)}: it is a folder`);
-    if (!found.isFile()) throw new Problem(`${shown(path)}: it is not a file`);
-    if ((found.mode & 0o222) === 0) throw new Problem(`${shown(path)}: it is read-only`);
-    const { mode, uid, gid, ino, dev, mtimeMs } = found;
-    return { path: pinned.path, mode: mode & 0o777, uid, gid, ino, dev, mtimeMs };
+    const found = pinned.stat();
+    if (found.isDirectory) throw new Problem(`${shown(path)}: it is a folder`);
+    if (!found.isFile) throw new Problem(`${shown(path)}: it is not a file`);
+    if (((found.mode ?? 0) & 0o222) === 0) throw new Problem(`${shown(path)}: it is read-only`);
+    return { path: pinned.path, found };
   } finally {
-    await pinned.close();
+    pinned.close();
   }
 }
 
 /** The folder of a new file, made if it is missing, each part of it in the one that is held. */
 async function folderFor(root: Root, path: string): Promise<Pinned> {
   const parts = path === "." ? [] : path.split("/");
-  let folder = await root.open("", "folder");
+  let folder = root.folderAt("");
   for (const [index] of parts.entries()) {
     const part = parts.slice(0, index + 1).join("/");
     try {
       await makeFolder(childOf(folder, parts[index]!));
-      const next = await root.open(part, "folder");
-      await folder.close();
+      const next = root.folderAt(part);
+      folder.close();
       folder = next;
     } catch (error) {
-      await folder.close();
+      folder.close();
       throw asProblem(error, part);
     }
   }
@@ -101,7 +95,7 @@ async function folderFor(root: Root, path: string): Promise<Pinned> {
 async function makeFolder(place: string): Promise<void> {
   try {
     await mkdir(place);
-    await chmod(place, MODES.folder);
+    await chmod(place, NEW.folderMode);
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error;
   }
@@ -117,7 +111,7 @@ async function putInto(
   const draft = childOf(folder, `.${crypto.randomUUID()}.tmp`);
   try {
     await writeDraft(draft, bytes, before);
-    if (!await isStill(place, before)) {
+    if (!isStill(place, before)) {
       throw new Problem(`${shown(name)}: it was changed meanwhile`);
     }
     // A link that somebody puts there now is replaced, not followed.
@@ -134,18 +128,20 @@ async function writeDraft(place: string, bytes: Uint8Array, before: Present | un
   try {
     await file.writeFile(bytes);
     // Only root can give a file away; who cannot, owns it from now on.
-    if (before) await file.chown(before.uid, before.gid).catch(() => {});
-    await file.chmod(before?.mode ?? MODES.file);
+    const { uid, gid, mode } = before?.found ?? NEW;
+    if (uid !== null && gid !== null) await file.chown(uid, gid).catch(() => {});
+    await file.chmod((mode ?? NEW.mode) & 0o777);
   } finally {
     await file.close();
   }
 }
 
-async function isStill(place: string, before: Present | undefined): Promise<boolean> {
+/** True if what was there is there still, unchanged; or still nothing. */
+function isStill(place: string, before: Present | undefined): boolean {
   try {
-    const now = await lstat(place);
-    return before !== undefined && now.ino === before.ino && now.dev === before.dev &&
-      now.mtimeMs === before.mtimeMs;
+    const now = Deno.lstatSync(place);
+    return before !== undefined && now.ino === before.found.ino && now.dev === before.found.dev &&
+      now.size === before.found.size && now.mtime?.getTime() === before.found.mtime?.getTime();
   } catch (error) {
     if (!isMissing(error)) throw error;
     return before === undefined;
