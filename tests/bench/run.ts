@@ -7,6 +7,7 @@ import { growth } from "./growth.ts";
 import { logCost } from "./log_cost.ts";
 import { longChat } from "./long_chat.ts";
 import { table } from "./table.ts";
+import { tools } from "./tools.ts";
 
 const BENCHES: Record<string, () => Promise<void>> = {
   table,
@@ -14,6 +15,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   encode,
   "long-chat": longChat,
   growth,
+  tools,
 };
 
 const names = Deno.args.length > 0 ? Deno.args : Object.keys(BENCHES);

@@ -1,7 +1,7 @@
 /** A model that calls tools, people who say yes or no, and what they see. */
 import { assertEquals } from "@std/assert";
 import type { JsonObject } from "../../src/domain/json.ts";
-import type { ScriptSource } from "../kit/provider/provider.ts";
+import type { RecordedRequest, Script } from "../kit/provider/provider.ts";
 import type { Ask } from "../kit/ask.ts";
 import { startScripted } from "../kit/scripted.ts";
 import { type TestTool, testToolbox } from "../kit/toolbox.ts";
@@ -20,7 +20,9 @@ export interface UiMessage {
 type Asker = { server: { ask: Ask } };
 
 /** A model that calls these in its first step of a turn, and then says what it was told. */
-export function asking(...calls: { name: string; args?: unknown }[]): ScriptSource {
+export function asking(
+  ...calls: { name: string; args?: unknown }[]
+): (request: Pick<RecordedRequest, "body">) => Script {
   return ({ body }) => {
     const { messages } = body as { messages: { role: string; content: string }[] };
     const last = messages.findLastIndex(({ role }) => role === "user");
