@@ -38,7 +38,7 @@ func TestAnswers(t *testing.T) {
 				Parts:   []aisdk.Part{{Type: aisdk.PartTypeText, Text: "everything"}},
 			},
 			thinking: true,
-			codes:    "fgbc9a0hked",
+			codes:    "fgbc9ae0hkd",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,6 +83,7 @@ func checkOrder(t *testing.T, parts []aisdk.DataStreamPart) {
 	}
 	ids := map[string]bool{}
 	calls := map[string]string{}
+	var ends []aisdk.FinishReason
 	for _, part := range parts {
 		switch p := part.(type) {
 		case aisdk.StartStepStreamPart:
@@ -96,13 +97,22 @@ func checkOrder(t *testing.T, parts []aisdk.DataStreamPart) {
 		case aisdk.ToolResultStreamPart:
 			calls[p.ToolCallID] += "a"
 		case aisdk.FinishStepStreamPart:
-			checkEnd(t, p.FinishReason, p.Usage)
+			ends = append(ends, p.FinishReason)
+			checkUsage(t, p.Usage)
 		case aisdk.FinishMessageStreamPart:
-			checkEnd(t, p.FinishReason, p.Usage)
+			ends = append(ends, p.FinishReason)
+			checkUsage(t, p.Usage)
 		}
 	}
 	if len(ids) != 1 || ids[""] {
 		t.Errorf("the message has the ids %v", ids)
+	}
+	// The last step ends as the message does; those before it called tools.
+	last := len(ends) - 2
+	for i, reason := range ends {
+		if (i < last) != (reason == aisdk.FinishReasonToolCalls) || (i >= last) != (reason == aisdk.FinishReasonStop) {
+			t.Errorf("the finish reasons are %q", ends)
+		}
 	}
 	for id, order := range calls {
 		if firsts(order) != "bc9a" || strings.Count(order, "9") != 1 || !strings.HasSuffix(order, "9a") {
@@ -111,18 +121,16 @@ func checkOrder(t *testing.T, parts []aisdk.DataStreamPart) {
 	}
 }
 
-func checkEnd(t *testing.T, reason aisdk.FinishReason, usage aisdk.Usage) {
+func checkUsage(t *testing.T, usage aisdk.Usage) {
 	t.Helper()
-	if reason != aisdk.FinishReasonStop {
-		t.Errorf("the finish reason is %q", reason)
-	}
 	if usage.PromptTokens == nil || *usage.PromptTokens <= 0 ||
 		usage.CompletionTokens == nil || *usage.CompletionTokens <= 0 {
 		t.Errorf("the usage is %v", asJSON(t, usage))
 	}
 }
 
-// accumulate makes of a stream what the seed's server stored of it.
+// accumulate makes of a stream what the seed's server stored of it: a message for each step, which Parley
+// stores as one.
 func accumulate(t *testing.T, parts []aisdk.DataStreamPart) aisdk.Message {
 	t.Helper()
 	var accumulator aisdk.DataStreamAccumulator
@@ -132,13 +140,18 @@ func accumulate(t *testing.T, parts []aisdk.DataStreamPart) aisdk.Message {
 		}
 	}
 	messages := accumulator.Messages()
-	if len(messages) != 1 {
-		t.Fatalf("the stream has %d messages", len(messages))
+	whole := messages[0]
+	for _, message := range messages[1:] {
+		if message.ID != whole.ID {
+			t.Fatalf("the stream has the messages %q and %q", whole.ID, message.ID)
+		}
+		whole.Content += message.Content
+		whole.Parts = append(whole.Parts, message.Parts...)
 	}
 	if accumulator.FinishReason() != aisdk.FinishReasonStop || accumulator.Usage().PromptTokens == nil {
 		t.Errorf("finished by %q with %v", accumulator.FinishReason(), asJSON(t, accumulator.Usage()))
 	}
-	return messages[0]
+	return whole
 }
 
 func checkQuestion(t *testing.T, stored, sent aisdk.Message) {
