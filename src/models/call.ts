@@ -4,6 +4,7 @@ import { RunError } from "../domain/errors.ts";
 import type { RefusedUrls } from "../domain/policies.ts";
 import type { OutputFormat, ToolDefinition } from "../domain/tool.ts";
 import type { Mask } from "../observe/mask.ts";
+import { cachingOptions } from "./caching.ts";
 import { problemOf, providerFailure } from "./failure.ts";
 import { attach } from "./files.ts";
 import { fitPrompt } from "./fit.ts";
@@ -54,6 +55,7 @@ export function modelCall(
         const request = {
           prompt: fitPrompt(withoutRefusedUrls(step.prompt, refusedUrls), step.model.type),
           ...(step.maxOutputTokens !== undefined && { maxOutputTokens: step.maxOutputTokens }),
+          ...(!step.isUncached && cachingOptions(step.model.type)),
           ...(step.thinking && thinkingOptions(step.model.type)),
           ...(step.tools && { tools: step.tools.map(functionTool) }),
           ...(step.output && { responseFormat: jsonFormat(step.output) }),

@@ -1,6 +1,7 @@
 import type { LanguageModelV4Prompt } from "@ai-sdk/provider";
 import type { RunError } from "../domain/errors.ts";
 import { Trouble } from "../net/trouble.ts";
+import { isToldToCache } from "./caching.ts";
 import type { Step } from "./step.ts";
 
 /**
@@ -12,6 +13,10 @@ export function easierStep(step: Step, { failure, cause }: RunError): Step | und
   if (failure.class !== "provider_refused" || cause instanceof Trouble) return undefined;
   // A model that cannot reason just answers.
   if (step.thinking) return { ...step, thinking: false };
+  // Some gateways do not know of it, and say so.
+  if (!step.isUncached && isToldToCache(step.model.type) && /cache/i.test(failure.message)) {
+    return { ...step, isUncached: true };
+  }
   // What the model cannot read, or is too long, fails its own message, and not all that follow.
   if (!step.isAboutFiles && step.prompt.some(hasFile)) {
     return { ...step, prompt: withoutFiles(step.prompt) };

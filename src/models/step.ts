@@ -15,6 +15,8 @@ export interface Step {
   isAboutFiles?: boolean;
   /** The size of the prompt, for an estimate if the provider counts no tokens. */
   promptCharacters: number;
+  /** True if the provider is not to be told to cache the prompt. */
+  isUncached?: boolean;
   /** True to ask for reasoning. */
   thinking: boolean;
   maxOutputTokens?: number;
