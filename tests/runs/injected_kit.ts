@@ -6,11 +6,20 @@ import { partsOf, textOf } from "../kit/data_stream.ts";
 import type { AskOptions } from "../kit/ask.ts";
 import { type Gate, gate, lastUserText } from "../kit/provider/provider.ts";
 import { type Scripted, startScripted } from "../kit/scripted.ts";
+import { testToolbox } from "../kit/toolbox.ts";
 import { type Fault, Seams } from "./injected_faults.ts";
 import { rowsOf, within } from "./many_kit.ts";
 
 /** How long anything may take that is no fault, in milliseconds. */
 const PATIENCE = 10_000;
+
+/** The tools that a text with a word in it calls. */
+const TOOLS = [
+  ["tool", "where"],
+  ["see", "test__see"],
+  ["act", "test__act"],
+  ["also", "test__also"],
+] as const;
 
 /** What a request came to; status 0 if its connection was cut. */
 export interface Answered {
@@ -56,7 +65,12 @@ export class Bench implements AsyncDisposable {
   #watchers = new Set<() => void>();
   #seen = "";
 
-  private constructor(scripted: Scripted, seams: Seams) {
+  private constructor(
+    scripted: Scripted,
+    seams: Seams,
+    /** How often each call of a tool ran. */
+    private readonly ran: ReadonlyMap<string, number>,
+  ) {
     this.scripted = scripted;
     this.seams = seams;
     let tried = false;
@@ -64,10 +78,13 @@ export class Bench implements AsyncDisposable {
       const text = lastUserText(request.body);
       this.#seen += `${text}\n`;
       for (const watcher of [...this.#watchers]) watcher();
-      if (text.includes("tool")) {
-        return JSON.stringify(request.body).includes("tool_call_id")
-          ? { steps: [{ text: "ok" }] }
-          : { steps: [{ toolCall: { id: "call_1", name: "where", args: {} } }] };
+      const tools = TOOLS.filter(([word]) => text.includes(word));
+      if (tools.length > 0 && !JSON.stringify(request.body).includes("tool_call_id")) {
+        return {
+          steps: tools.map(([, name], index) => ({
+            toolCall: { id: `call_${index + 1}`, name, args: {} },
+          })),
+        };
       }
       if (text.includes("retry") && (tried = !tried)) return { status: 500 };
       return text.includes("hold")
@@ -78,13 +95,20 @@ export class Bench implements AsyncDisposable {
 
   static async start(env: Record<string, string> = {}): Promise<Bench> {
     const seams = new Seams();
+    const ran = new Map<string, number>();
+    const run = ({ chatId, tool }: { chatId: string; tool: string }) => {
+      const call = `${tool} in ${chatId}`;
+      ran.set(call, (ran.get(call) ?? 0) + 1);
+      return { output: "done" };
+    };
     const scripted = await startScripted({
       ...seams.overrides,
+      toolbox: testToolbox({ see: { run, readOnly: true }, act: { run }, also: { run } }, []),
       clock: new FastClock(100),
       // A place that a fault kept would soon be missed.
       env: { PARLEY_LIMIT_RUN_SECONDS: "150", PARLEY_LIMIT_RUNS_PER_USER: "3", ...env },
     });
-    return new Bench(scripted, seams);
+    return new Bench(scripted, seams, ran);
   }
 
   /** Plays a scenario with a fault, and fails if the server does not get over it. */
@@ -101,6 +125,7 @@ export class Bench implements AsyncDisposable {
     // How often some calls come depends on how the events fall into groups.
     if (fault?.call === 1) assert(seams.struck, "the call did not come");
     await this.#isOver(trial.chat);
+    for (const [call, times] of this.ran) assertEquals(times, 1, call);
     await this.#isAnswered(trial, scenario);
     return calls;
   }

@@ -1,6 +1,6 @@
 /** What clients do with a chat while one call behind it goes wrong. */
 import { TOKENS } from "../kit/parley.ts";
-import type { Scenario } from "./injected_kit.ts";
+import type { Scenario, Trial } from "./injected_kit.ts";
 
 const TOOLS = [{ name: "where", parameters: { type: "object", properties: {} } }];
 
@@ -135,6 +135,35 @@ export const SCENARIOS: readonly Scenario[] = [
       await send("", { message: { id, role: "assistant", parts: [part] }, tools: TOOLS });
     },
   },
+  { name: "a tool of this server that only reads", play: ({ send }) => send("see") },
+  {
+    name: "calls of this server's tools that are approved one after the other",
+    async play(trial) {
+      await trial.send("see, act, also");
+      for (const { id } of await approvals(trial)) await approve(trial, id);
+      await trial.ask("GET", `/api/v2/chats/${trial.chat}/stream`);
+    },
+  },
+  {
+    name: "an answer that comes back with an approval",
+    async play(trial) {
+      const { body } = await trial.send("act");
+      const [, id] = /^f:{"messageId":"([^"]+)"/m.exec(body) ?? [];
+      const [approval] = await approvals(trial);
+      if (id === undefined || !approval) return;
+      const part = {
+        type: "dynamic-tool",
+        toolName: "test__act",
+        toolCallId: "call_1",
+        state: "approval-responded",
+        input: {},
+        approval: { id: approval.id, approved: true },
+      };
+      const message = { id, role: "assistant", parts: [part] };
+      await trial.send("", { message });
+      await trial.send("", { message });
+    },
+  },
   {
     name: "a provider that fails at first",
     play: ({ send }) => send("retry"),
@@ -172,3 +201,16 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
 ];
+
+/** The calls of the chat that wait. */
+async function approvals({ ask, chat }: Trial): Promise<{ id: string }[]> {
+  const { status, body } = await ask("GET", `/api/v2/approvals?chat=${chat}`);
+  return status === 200 ? JSON.parse(body).approvals : [];
+}
+
+/** Says yes, and once more, as whoever got no answer. */
+async function approve({ ask }: Trial, id: string): Promise<void> {
+  for (let times = 0; times < 2; times++) {
+    await ask("POST", `/api/v2/approvals/${id}`, { body: { approved: true } });
+  }
+}
