@@ -136,6 +136,7 @@ const TOOLS: Record<string, (id: Message["id"], params: Message["params"]) => un
   none: () => ({}),
   error: (id) =>
     send({ id, error: { code: -32000, message: "no luck with s3cret-token\nat all" } }),
+  missing: (id) => send({ id, error: { code: 404, message: "Error (HTTP 401): session" } }),
   fails: () => ({ ...text("It did not work."), isError: true }),
   mixed: () => ({
     content: [
