@@ -208,6 +208,7 @@ Deno.test("the list has all pages, in order, and what is no tool is left out", a
         readOnly: false,
         idempotent: true,
       },
+      { name: "no type", schema: { type: "object" }, readOnly: false, idempotent: false },
       {
         name: "z.last",
         description: "Does z.last.",

@@ -45,6 +45,7 @@ function list(id: Message["id"], cursor: string | undefined): void {
           { ...tool("a first"), annotations: { idempotentHint: true }, outputSchema: 7 },
           { ...tool("a first"), description: "again" },
           { name: "no schema" },
+          { name: "no type", inputSchema: {} },
           { name: 7, inputSchema: { type: "object" } },
           { name: "a list", inputSchema: { type: "array" } },
           { name: "deep", inputSchema: schema(deep) },
