@@ -136,6 +136,21 @@ Deno.test("a server that does not answer is given up", async () => {
   }, { clock });
 });
 
+Deno.test("a server that is closed while it is connected is closed at once", async () => {
+  for (const method of ["server/discover", "initialize", "tools/list", "GET"]) {
+    const never = Promise.withResolvers<Response>();
+    const asked = Promise.withResolvers<void>();
+    const answer: Answer = () => (asked.resolve(), never.promise);
+    await withBad({ [method]: answer }, async (server) => {
+      const tools = server.tools();
+      await asked.promise;
+      await server.close();
+      assertEquals(await tools, []);
+      never.resolve(new Response());
+    });
+  }
+});
+
 Deno.test("an answer without end is left once its call is, and the server is told", async () => {
   const left = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();

@@ -208,6 +208,7 @@ Deno.test("the list has all pages, in order, and what is no tool is left out", a
         readOnly: false,
         idempotent: true,
       },
+      { name: "no type", schema: { type: "object" }, readOnly: false, idempotent: false },
       {
         name: "z.last",
         description: "Does z.last.",
@@ -258,12 +259,17 @@ Deno.test("what a program sends wrongly fails its call, and no other", async () 
       await errorOf(server, "error"),
       'The tool server "the server" answered with an error: no luck with [secret] at all (-32000).',
     );
+    assertMatch(
+      await errorOf(server, "missing"),
+      /answered with an error: Error \(HTTP 401\): session \(404\)/,
+    );
     assertEquals(await errorOf(server, "fails"), "It did not work.");
     assertMatch(await errorOf(server, "nothing of the kind"), /Method not found \(-32601\)/);
     assertEquals(await call(server, "noise"), { output: "noisy" });
     assertEquals(await call(server, "twice"), { output: "one" });
     assertEquals(await call(server, "none"), { output: "" });
     assertEquals(await call(server, "echo", { text: "still there" }), { output: "still there" });
+    assertEquals(server.status, { status: "ready" });
   }, { secrets: ["s3cret-token"] });
 });
 
@@ -394,6 +400,18 @@ Deno.test("pictures, sounds and files are files, and the rest stays JSON", async
     const pictures = await call(server, "pictures") as ToolOutput;
     assertEquals(pictures.files!.length, 20);
   });
+});
+
+Deno.test("a server that is closed while it starts is closed at once", async () => {
+  for (const wait of [0, 50]) {
+    await withBad("mute", async (server) => {
+      const tools = server.tools();
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+      await server.close();
+      assertEquals(await tools, []);
+      assertEquals(server.status, { status: "idle" });
+    });
+  }
 });
 
 Deno.test("a server that is closed says so, and closes in the middle of a call", async () => {

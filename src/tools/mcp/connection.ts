@@ -76,9 +76,10 @@ async function connectInTime(
   signal: AbortSignal,
   signIn: SignIn | undefined,
 ): Promise<Connection> {
+  if (signal.aborted) throw new Error("was closed");
   const { target } = config;
   const attempt = (transport: ServerTransport, isOld: boolean) =>
-    Attempt.run(transport, sdk, parts, { ...lessons, isOld }, signal, config);
+    connectBy(transport, sdk, parts, { ...lessons, isOld }, signal, config);
   if ("command" in target) {
     const transport = () =>
       new StdioTransport(startChild(target, parts.environment, parts.clock), parts.clock);
@@ -110,41 +111,39 @@ async function connectInTime(
 /** The program ended when it was asked for its era. */
 class EndedAtQuestion extends Error {}
 
-/** One try to connect by one transport. */
-const Attempt = {
-  async run(
-    transport: ServerTransport,
-    sdk: Sdk,
-    { clock, version }: McpParts,
-    { isOld, probeMs }: Lessons,
-    signal: AbortSignal,
-    { timeoutMs = CALL }: McpServerConfig,
-  ): Promise<Connection> {
-    const onAbort = () => void transport.close().catch(() => {});
-    signal.addEventListener("abort", onAbort);
-    const list = new ListState();
-    const client = new sdk.Client({ name: "parley", version }, {
-      capabilities: {},
-      versionNegotiation: { mode: isOld ? "legacy" : "auto", probe: { timeoutMs: probeMs } },
-      inputRequired: { autoFulfill: false },
-      listChanged: {
-        tools: { autoRefresh: false, debounceMs: 0, onChanged: () => list.changed() },
-      },
-    });
-    transport.onunwatched = () => list.unwatched();
-    try {
-      await client.connect(transport, { timeout: NEVER });
-      return new Connection(client, transport, clock, timeoutMs, list);
-    } catch (error) {
-      await transport.close();
-      const words = transport.failure ?? wordsFor(error);
-      const isQuestion = (error as { code?: unknown }).code === "ERA_NEGOTIATION_FAILED";
-      throw new (isQuestion ? EndedAtQuestion : Error)(words, { cause: error });
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
-  },
-};
+/** Tries to connect by one transport. */
+async function connectBy(
+  transport: ServerTransport,
+  sdk: Sdk,
+  { clock, version }: McpParts,
+  { isOld, probeMs }: Lessons,
+  signal: AbortSignal,
+  { timeoutMs = CALL }: McpServerConfig,
+): Promise<Connection> {
+  const onAbort = () => void transport.close().catch(() => {});
+  signal.addEventListener("abort", onAbort);
+  const list = new ListState();
+  const client = new sdk.Client({ name: "parley", version }, {
+    capabilities: {},
+    versionNegotiation: { mode: isOld ? "legacy" : "auto", probe: { timeoutMs: probeMs } },
+    inputRequired: { autoFulfill: false },
+    listChanged: {
+      tools: { autoRefresh: false, debounceMs: 0, onChanged: () => list.changed() },
+    },
+  });
+  transport.onunwatched = () => list.unwatched();
+  try {
+    await client.connect(transport, { timeout: NEVER });
+    return new Connection(client, transport, clock, timeoutMs, list);
+  } catch (error) {
+    await transport.close();
+    const words = transport.failure ?? wordsFor(error);
+    const isQuestion = (error as { code?: unknown }).code === "ERA_NEGOTIATION_FAILED";
+    throw new (isQuestion ? EndedAtQuestion : Error)(words, { cause: error });
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
 
 /** Whether the list of tools is the newest. */
 class ListState {

@@ -180,6 +180,7 @@ export class McpServer implements ToolServer {
     signal.addEventListener("abort", onClose);
     try {
       connection = await connect(this.config, this.parts, lessons, signal, this.signIn);
+      if (signal.aborted) return { why: "was closed", fineMs: 0 };
       this.#tools = await connection.tools();
       if (signal.aborted) return { why: "was closed", fineMs: 0 };
       this.#connection = connection;

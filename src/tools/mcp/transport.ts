@@ -32,13 +32,16 @@ function usableTool(tool: Json): JsonObject | undefined {
   if (!isJsonObject(tool)) return undefined;
   const { name, description, inputSchema, annotations } = tool;
   if (typeof name !== "string" || name === "" || name.length > MAX_NAME) return undefined;
-  if (!isJsonObject(inputSchema) || inputSchema["type"] !== "object") return undefined;
+  if (!isJsonObject(inputSchema)) return undefined;
+  // Many a server that has no arguments to describe says nothing.
+  const { type = "object" } = inputSchema;
+  if (type !== "object") return undefined;
   if (deepField(inputSchema) !== undefined) return undefined;
   if (JSON.stringify(inputSchema).length > MAX_SCHEMA) return undefined;
   const { readOnlyHint, idempotentHint } = isJsonObject(annotations) ? annotations : {};
   return {
     name,
-    inputSchema,
+    inputSchema: { ...inputSchema, type },
     ...(typeof description === "string" && {
       description: description.slice(0, MAX_DESCRIPTION),
     }),

@@ -1,22 +1,28 @@
 /** What went wrong with a server, as the rest of a sentence that begins with its name. */
-import type { SdkError, SdkHttpError } from "@modelcontextprotocol/client";
+import type { ProtocolError, SdkError, SdkHttpError } from "@modelcontextprotocol/client";
 import { troubleIn } from "../../net/trouble.ts";
 
 /** The most of what a server says itself, in characters. */
 const MAX_SAID = 500;
 
-/** The HTTP status that an error is about. */
+/** The HTTP status that an error is about; none if the server answered in words of the protocol. */
 export function statusOf(error: unknown): number | undefined {
   for (let cause = error, n = 0; cause instanceof Error && n < 10; cause = cause.cause, n++) {
+    if (isAnswer(cause)) return undefined;
     const { data, code } = cause as SdkHttpError;
     if (typeof data?.status === "number") return data.status;
     if (cause.name === "UnauthorizedError") return 401;
     // That of a stream of events.
-    if (typeof code === "number" && code >= 400 && code < 600) return code;
+    if (typeof code === "number") return code;
     const [, status] = /\(HTTP (\d{3})\)/.exec(cause.message) ?? [];
     if (status !== undefined) return Number(status);
   }
   return undefined;
+}
+
+/** True for an error that the server answered with. Its code and its words are its own. */
+function isAnswer(error: Error): error is ProtocolError {
+  return error.name === "ProtocolError";
 }
 
 /** The words for an error of the SDK. */
@@ -51,9 +57,7 @@ export function wordsFor(error: unknown): string {
     case "UNSUPPORTED_RESULT_TYPE":
       return "asks for input, which Parley cannot give it";
   }
-  if (typeof (error as SdkError).code === "number") {
-    return `answered with an error: ${said(error.message)} (${(error as SdkError).code})`;
-  }
+  if (isAnswer(error)) return `answered with an error: ${said(error.message)} (${error.code})`;
   return `failed: ${said(error.message)}`;
 }
 

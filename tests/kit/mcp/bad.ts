@@ -45,6 +45,7 @@ function list(id: Message["id"], cursor: string | undefined): void {
           { ...tool("a first"), annotations: { idempotentHint: true }, outputSchema: 7 },
           { ...tool("a first"), description: "again" },
           { name: "no schema" },
+          { name: "no type", inputSchema: {} },
           { name: 7, inputSchema: { type: "object" } },
           { name: "a list", inputSchema: { type: "array" } },
           { name: "deep", inputSchema: schema(deep) },
@@ -136,6 +137,7 @@ const TOOLS: Record<string, (id: Message["id"], params: Message["params"]) => un
   none: () => ({}),
   error: (id) =>
     send({ id, error: { code: -32000, message: "no luck with s3cret-token\nat all" } }),
+  missing: (id) => send({ id, error: { code: 404, message: "Error (HTTP 401): session" } }),
   fails: () => ({ ...text("It did not work."), isError: true }),
   mixed: () => ({
     content: [
