@@ -329,6 +329,17 @@ Deno.test("of a flood in the background the last 64 KiB are kept", async () => {
   });
 });
 
+Deno.test("a character that comes in halves is one", async () => {
+  await withWorkspace(async (workspace) => {
+    const { output, write } = workspace;
+    const command = "printf 'a\\303'; until [ -e go ]; do sleep 0.01; done; printf '\\251b'";
+    const { id } = await output<{ id: string }>("execute", { command, background: true });
+    assertEquals((await output<Look>("process_output", { id })).output, "a");
+    write("go", "");
+    assertEquals((await toTheEnd(workspace, id)).output, "éb");
+  });
+});
+
 Deno.test("a look that is stopped does not wait", async () => {
   await withWorkspace(async ({ output, call }) => {
     const command = "sleep 98765";
