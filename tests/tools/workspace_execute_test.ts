@@ -1,6 +1,9 @@
 /** Commands: what they give, within what bounds, and that nothing of them goes on. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { systemClock } from "../../src/domain/clock.ts";
 import type { Json } from "../../src/domain/json.ts";
+import { endAll } from "../../src/tools/workspace/ending.ts";
+import { MARK_VARIABLE, Marks } from "../../src/tools/workspace/kin.ts";
 import { processesWith, type TestWorkspace, until, withWorkspace } from "../kit/workspace.ts";
 
 interface Result {
@@ -165,6 +168,23 @@ if (LINUX) {
         }),
       );
     });
+  });
+
+  Deno.test("without the C library, a variable and the session show what to end", async () => {
+    const token = crypto.randomUUID();
+    const { command, mark } = marked(
+      "setsid sleep MARK & env -i sleep MARK & (setsid sh -c 'sleep MARK &' &) ; wait",
+    );
+    const child = new Deno.Command("bash", {
+      args: ["-c", command],
+      env: { [MARK_VARIABLE]: token },
+      detached: true,
+    }).spawn();
+    const kinship = new Marks(undefined).mark(child.pid, token);
+    await until(() => processesWith(`sleep ${mark}`).length >= 3, "all run");
+    await endAll(kinship, systemClock);
+    await child.status;
+    assertEquals(processesWith(mark), []);
   });
 
   Deno.test("a command that starts too many processes is ended", async () => {
