@@ -46,6 +46,19 @@ Deno.test("a command gives its output in order and its exit code", async (t) => 
   });
 });
 
+if (LINUX) {
+  Deno.test("a command has limits", async () => {
+    await withWorkspace(async ({ output }) => {
+      const command = "ulimit -Hc; ulimit -Hf; [ $(ulimit -Hu) -lt 90000 ] && echo bounded\n" +
+        "cat /proc/self/oom_score_adj; (cut -d' ' -f19 /proc/self/stat)";
+      const result = await output<Result>("execute", { command });
+      const own = Number(Deno.readTextFileSync("/proc/self/stat").split(" ")[18]);
+      const nice = Math.min(19, own + 5);
+      assertEquals(result.output, `0\n16777216\nbounded\n500\n${nice}\n`);
+    });
+  });
+}
+
 Deno.test("what cannot be started is told", async () => {
   await withWorkspace(async ({ error }) => {
     assertMatch(await error("execute", { command: "a\0b" }), /NUL/);
