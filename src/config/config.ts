@@ -1,4 +1,5 @@
 import { UsageError } from "../domain/errors.ts";
+import { SIGN_IN_PATH } from "../domain/tool.ts";
 import { unknownNames } from "./environment.ts";
 import type { McpServerConfig } from "../domain/mcp.ts";
 import { type ConfigFile, NO_FILE, readConfigFile, readText } from "./file.ts";
@@ -84,6 +85,7 @@ export function effective(read: ReadConfig) {
     /** By model id. */
     prices: ownKeys(settings.prices),
     unattended: settings.unattended,
+    signIn: signInOf(read),
     tools: {
       policies: settings["tools.policies"] ?? [],
       steps: settings["tools.steps"],
@@ -222,6 +224,22 @@ function hostWarnings({ settings, given }: ReadConfig): string[] {
 /** True if only programs of this machine can reach the address by TCP. */
 export function isLoopback(listen: Listen): boolean {
   return "host" in listen && /^(localhost|127\.|::1$)/.test(listen.host);
+}
+
+/** Where tokens of MCP servers are kept, and where browsers come back to from a sign-in at one. */
+function signInOf({ settings, dataDir }: ReadConfig) {
+  const url = settings.public_url?.replace(/\/+$/, "") ??
+    urlOf(parseListen(settings.listen, undefined));
+  return url === undefined
+    ? undefined
+    : { folder: `${dataDir}/mcp`, redirectUrl: url + SIGN_IN_PATH };
+}
+
+/** The URL of an address; undefined if it is not known or no browser gets there. */
+function urlOf(listen: Listen): string | undefined {
+  if (!("host" in listen) || listen.port === 0) return undefined;
+  const host = listen.host.includes(":") ? `[${listen.host}]` : listen.host;
+  return `http://${host}:${listen.port}`;
 }
 
 type Listen = { host: string; port: number } | { unix: string };

@@ -158,6 +158,13 @@ const TABLE = {
     expected: '{"MODEL": {"input": 2.5, "output": 10, "cached": 1.25}}, each per million tokens',
     description: "Model prices, for the cost in usage reports, in a currency of your choice.",
   },
+  public_url: {
+    schema: httpUrl,
+    expected: "the http(s) URL at which browsers reach Parley",
+    description:
+      "Browsers come back to it from the pages at which MCP servers let people sign in. " +
+      "Defaults to the address that Parley listens on.",
+  },
   "tools.policies": {
     schema: toolPolicies,
     expected: "MATCH=ACTION, separated by commas, such as github__*=allow,workspace__write=deny",

@@ -63,3 +63,6 @@ export interface OutputFormat {
   /** A JSON schema. */
   schema: JsonObject;
 }
+
+/** The path to which a browser comes back from a sign-in at a tool server. */
+export const SIGN_IN_PATH = "/api/v2/tools/sign-in";

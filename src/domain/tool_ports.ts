@@ -32,6 +32,13 @@ export interface ToolCallStore {
   answer(answer: ApprovalAnswer, message: StoredMessage): Promise<boolean>;
 }
 
+/** How a tool server is. */
+export interface NamedStatus extends ServerStatus {
+  name: string;
+  /** Where somebody has to sign in. */
+  signInUrl?: string;
+}
+
 /** The tools that this server runs: what a run's loop calls. */
 export interface Toolbox {
   /** The tools of a user, in a stable order. Never rejects: a server that is not there has none. */
@@ -50,5 +57,11 @@ export interface Toolbox {
   /** Ends what calls of a chat left running: the chat is gone. */
   leave(chatId: string): Promise<void>;
   /** How the tool servers are. */
-  statuses(): ({ name: string } & ServerStatus)[];
+  statuses(): NamedStatus[];
+  /**
+   * Takes the answer of a sign-in at a tool server, as the query of the URL to which a browser comes back.
+   * Resolves to the server's name; undefined if none waits for it.
+   * @throws {Error} in words if the sign-in failed.
+   */
+  finishSignIn(answer: URLSearchParams): Promise<string | undefined>;
 }

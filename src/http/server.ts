@@ -3,6 +3,7 @@ import { cors } from "hono/cors";
 import type { MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { AppError } from "../domain/errors.ts";
+import { SIGN_IN_PATH } from "../domain/tool.ts";
 import { authenticate, authorityOf, TOKEN_HEADER } from "./auth.ts";
 import type { App, Env, HttpParts } from "./context.ts";
 import { approvals } from "./endpoints/approvals.ts";
@@ -44,7 +45,7 @@ const ENDPOINTS: readonly ((app: App, parts: HttpParts) => void)[] = [
 const MAX_HEADERS = 32 * 1024;
 
 /** Paths of the API that need no token. */
-const OPEN_PATHS: ReadonlySet<string> = new Set(["/api/v2/buildinfo"]);
+const OPEN_PATHS: ReadonlySet<string> = new Set(["/api/v2/buildinfo", SIGN_IN_PATH]);
 
 /** Methods that change nothing, and the path of what stops an answer. */
 const READING: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);

@@ -7,6 +7,8 @@ import type { ToolServer } from "./tool_server.ts";
 /** Which tool servers there are, and what they need. */
 export interface ToolServersOptions {
   mcpServers: readonly McpServerConfig[];
+  /** Where the tokens of MCP servers are kept, and where browsers come back to from a sign-in. */
+  signIn: { folder: string; redirectUrl: string } | undefined;
   /** The folder that models may work in. */
   workspace: string | undefined;
   /** True if the built-in model is the only one: no other is given its tools. */
@@ -24,7 +26,9 @@ export async function toolServers(options: ToolServersOptions): Promise<ToolServ
   const servers: ToolServer[] = isDemo ? [demoTools()] : [];
   if (mcpServers.length > 0) {
     const { McpServer } = await import("./mcp/mcp_server.ts");
-    for (const config of mcpServers) servers.push(new McpServer(config, options));
+    const { signIn, ...rest } = options;
+    const parts = { ...rest, ...(signIn && { signIn }) };
+    for (const config of mcpServers) servers.push(new McpServer(config, parts));
   }
   if (workspace !== undefined) {
     const { Workspace } = await import("./workspace/workspace.ts");

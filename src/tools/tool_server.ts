@@ -31,6 +31,15 @@ export interface ToolServer {
     signal: AbortSignal,
     progress: (output: Json) => void,
   ): Promise<ToolResult>;
+  /** The sign-in that it may want of a person. */
+  readonly signIn?: {
+    /** Where somebody has to sign in; undefined if nobody has to. */
+    readonly url: string | undefined;
+    /** True for the `state` of the answer that it waits for. */
+    awaits(state: string | null): boolean;
+  } | undefined;
+  /** Takes the answer of a sign-in. @throws {Error} in words if it is none. */
+  finishSignIn?(answer: URLSearchParams): Promise<void>;
   /** Ends what calls of a chat left running: the chat is gone. */
   leave?(chatId: string): Promise<void>;
   /** Ends the server and all that it runs. */

@@ -40,7 +40,17 @@ export class ServerToolbox implements Toolbox {
   }
 
   statuses() {
-    return this.servers.map(({ name, status }) => ({ name, ...status }));
+    return this.servers.map(({ name, status, signIn }) => ({
+      name,
+      ...status,
+      ...(signIn?.url !== undefined && { signInUrl: signIn.url }),
+    }));
+  }
+
+  async finishSignIn(answer: URLSearchParams): Promise<string | undefined> {
+    const server = this.servers.find(({ signIn }) => signIn?.awaits(answer.get("state")));
+    await server?.finishSignIn?.(answer);
+    return server?.name;
   }
 
   /** Ends all servers. */

@@ -1,6 +1,8 @@
 /** Whatever a path is, no tool gets out of the workspace, waits for ever, or says what is outside. */
 import process from "node:process";
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { Problem } from "../../src/tools/workspace/problem.ts";
+import { Root } from "../../src/tools/workspace/root.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
 import { SECRET, type TestWorkspace, withWorkspace } from "../kit/workspace.ts";
 
@@ -22,7 +24,7 @@ function link(to: string, from = "link") {
 }
 
 function run(command: string) {
-  return async ({ root }: TestWorkspace) => {
+  return async ({ root }: Pick<TestWorkspace, "root">) => {
     const { success } = await new Deno.Command("sh", { args: ["-c", command], cwd: root }).output();
     assert(success, command);
   };
@@ -511,6 +513,24 @@ Deno.test("a search ends as soon as it is stopped", async () => {
     const searching = call("grep", { pattern: "(a|b|x)+y" }, { signal: stop.signal });
     setTimeout(() => stop.abort(), 20);
     assertEquals(await searching, { errorText: "The call was stopped" });
+  });
+});
+
+Deno.test("where descriptors have no paths, what leads out or is no file is refused too", async () => {
+  await withWorkspace(async ({ root, write }) => {
+    await run("mkdir d; mkfifo p; ln -s ../secret out; ln -s d/f in; ln -s .. up")({ root });
+    write("d/f", "fine");
+    const opened = new Root(root, false);
+    const file = opened.open("in");
+    assertEquals(await file.read(new Uint8Array(9), 0), 4);
+    file.close();
+    opened.folderAt("d").close();
+    assertThrows(() => opened.open("out"), Problem, "it leads out of the workspace");
+    assertThrows(() => opened.open("up/secret"), Problem, "it leads out of the workspace");
+    assertThrows(() => opened.folderAt("up"), Problem, "it leads out of the workspace");
+    assertThrows(() => opened.open("p"), Problem, "a pipe or a socket");
+    assertThrows(() => opened.open("none"), Problem, "no such file");
+    assertThrows(() => opened.open("d"), Problem, "it is a folder");
   });
 });
 

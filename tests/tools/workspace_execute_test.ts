@@ -1,6 +1,9 @@
 /** Commands: what they give, within what bounds, and that nothing of them goes on. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { systemClock } from "../../src/domain/clock.ts";
 import type { Json } from "../../src/domain/json.ts";
+import { endAll } from "../../src/tools/workspace/ending.ts";
+import { MARK_VARIABLE, Marks } from "../../src/tools/workspace/kin.ts";
 import { processesWith, type TestWorkspace, until, withWorkspace } from "../kit/workspace.ts";
 
 interface Result {
@@ -42,6 +45,19 @@ Deno.test("a command gives its output in order and its exit code", async (t) => 
     assertEquals((await output<Result>("execute", { command: "pwd" })).output, `${root}\n`);
   });
 });
+
+if (LINUX) {
+  Deno.test("a command has limits", async () => {
+    await withWorkspace(async ({ output }) => {
+      const command = "ulimit -Hc; ulimit -Hf; [ $(ulimit -Hu) -lt 90000 ] && echo bounded\n" +
+        "cat /proc/self/oom_score_adj; (cut -d' ' -f19 /proc/self/stat)";
+      const result = await output<Result>("execute", { command });
+      const own = Number(Deno.readTextFileSync("/proc/self/stat").split(" ")[18]);
+      const nice = Math.min(19, own + 5);
+      assertEquals(result.output, `0\n16777216\nbounded\n500\n${nice}\n`);
+    });
+  });
+}
 
 Deno.test("what cannot be started is told", async () => {
   await withWorkspace(async ({ error }) => {
@@ -165,6 +181,23 @@ if (LINUX) {
         }),
       );
     });
+  });
+
+  Deno.test("without the C library, a variable and the session show what to end", async () => {
+    const token = crypto.randomUUID();
+    const { command, mark } = marked(
+      "setsid sleep MARK & env -i sleep MARK & (setsid sh -c 'sleep MARK &' &) ; wait",
+    );
+    const child = new Deno.Command("bash", {
+      args: ["-c", command],
+      env: { [MARK_VARIABLE]: token },
+      detached: true,
+    }).spawn();
+    const kinship = new Marks(undefined).mark(child.pid, token);
+    await until(() => processesWith(`sleep ${mark}`).length >= 3, "all run");
+    await endAll(kinship, systemClock);
+    await child.status;
+    assertEquals(processesWith(mark), []);
   });
 
   Deno.test("a command that starts too many processes is ended", async () => {
@@ -326,6 +359,17 @@ Deno.test("of a flood in the background the last 64 KiB are kept", async () => {
     let last = "";
     while (!last.endsWith("end\n")) last = (await output<Look>("process_output", { id })).output;
     assert(last.length <= 66_000);
+  });
+});
+
+Deno.test("a character that comes in halves is one", async () => {
+  await withWorkspace(async (workspace) => {
+    const { output, write } = workspace;
+    const command = "printf 'a\\303'; until [ -e go ]; do sleep 0.01; done; printf '\\251b'";
+    const { id } = await output<{ id: string }>("execute", { command, background: true });
+    assertEquals((await output<Look>("process_output", { id })).output, "a");
+    write("go", "");
+    assertEquals((await toTheEnd(workspace, id)).output, "éb");
   });
 });
 

@@ -77,8 +77,11 @@ const files = [
 ];
 const long = await call("execute", { command: "seq 1 100000" });
 const page = await call("read", { path: /output:[^"]+/.exec(long.output.output)[0], limit: 1 });
-const left = await call("execute", { command: "env -i setsid sh -c 'sleep 97531 & sleep 97531 &'" });
-const found = await call("execute", { command: "grep -l '9753[1]' /proc/[0-9]*/cmdline || true" });
+const mark = String(crypto.getRandomValues(new Uint32Array(1))[0]);
+const orphans = "env -i setsid sh -c 'sleep 9." + mark + " & sleep 9." + mark + " &'";
+const left = await call("execute", { command: orphans });
+const search = "grep -ls '9[.]" + mark + "' /proc/[0-9]*/cmdline || true";
+const found = await call("execute", { command: search });
 console.log(JSON.stringify({ uid: Deno.uid(), before, isClosed, after, files, page, left, found }));
 await server.close();
 `;

@@ -1,7 +1,10 @@
 import { z } from "zod";
 import { TOOL_ACTIONS } from "../../domain/approval.ts";
+import { SIGN_IN_PATH } from "../../domain/tool.ts";
 import type { App, HttpParts } from "../context.ts";
-import { answer, describe, json } from "../describe.ts";
+import { badRequest } from "../../wire/validate.ts";
+import { answer, content, describe, json } from "../describe.ts";
+import { notFound } from "../failure.ts";
 
 const toolsSchema = () =>
   z.object({
@@ -9,6 +12,9 @@ const toolsSchema = () =>
       name: z.string(),
       status: z.enum(["idle", "starting", "ready", "failed"]),
       error: z.string().optional().meta({ description: "Why it has no tools." }),
+      sign_in_url: z.string().optional().meta({
+        description: "Where somebody has to sign in by a browser, for all users of this server.",
+      }),
     })),
     tools: z.array(z.object({
       name: z.string().meta({ description: "As models see it: `SERVER__TOOL`." }),
@@ -30,12 +36,35 @@ const listTools = describe({
   responses: { 200: answer("The tools.", json(toolsSchema)) },
 });
 
-/** `GET /api/v2/tools`. */
-export function tools(app: App, { toolbox }: HttpParts): void {
+const signIn = describe({
+  operationId: "finishSignIn",
+  tag: "Tools",
+  open: true,
+  summary: "Come back from a sign-in",
+  description:
+    "Where a browser comes back to from the page of `sign_in_url`, with the answer in its " +
+    "query. It needs no token: the answer's `state` is one that only this server and that page know.",
+  responses: { 200: answer("A word about it.", content("text/plain", z.string)) },
+});
+
+/** `GET /api/v2/tools`, and the page that a browser comes back to. */
+export function tools(app: App, { toolbox, log }: HttpParts): void {
+  app.get(SIGN_IN_PATH, signIn, async (c) => {
+    const name = await toolbox.finishSignIn(new URL(c.req.url).searchParams).catch((error) => {
+      log.log("warn", "a sign-in failed", { reason: String(error) });
+      throw badRequest("The sign-in failed", { field: "code", detail: messageOf(error) });
+    });
+    if (name === undefined) throw notFound();
+    return c.text(`Parley is signed in to ${name}. You can close this page.\n`);
+  });
+
   app.get("/api/v2/tools", listTools, async (c) => {
     const known = await toolbox.definitions(c.var.principal);
     return c.json({
-      servers: toolbox.statuses(),
+      servers: toolbox.statuses().map(({ signInUrl, ...server }) => ({
+        ...server,
+        ...(signInUrl !== undefined && { sign_in_url: signInUrl }),
+      })),
       tools: known.map((tool) => ({
         name: tool.name,
         server: tool.server,
@@ -45,4 +74,8 @@ export function tools(app: App, { toolbox }: HttpParts): void {
       })),
     });
   });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -114,6 +114,7 @@ class Process {
   #exit: Exit | undefined;
   /** How much of the output was looked at. */
   #seen = 0;
+  #decoder = new TextDecoder();
   #change = Promise.withResolvers<void>();
 
   constructor(readonly command: string, clock: Clock) {
@@ -153,8 +154,10 @@ class Process {
   look(): JsonObject {
     const bytes = this.#tail.last(this.#tail.total - this.#seen);
     const lost = this.#tail.total - this.#seen - bytes.length;
+    if (lost > 0) this.#decoder = new TextDecoder();
     this.#seen = this.#tail.total;
-    const output = textOf(bytes);
+    // Half a character at the end stays with the decoder for the next look.
+    const output = textOf(bytes, this.#decoder, this.isRunning);
     return { output: lost > 0 ? `[… ${lost} bytes were lost …]\n${output}` : output };
   }
 

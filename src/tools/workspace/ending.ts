@@ -35,9 +35,10 @@ export async function killAll(kinship: Kinship, clock: Clock, isUrgent = false):
     const { pids, isCertain, isBlind } = await kinship.look(isUrgent);
     // The number of a group that is gone may be another's by now.
     if (pids.length > 0 || isBlind) sendToGroup(kinship, "SIGKILL");
-    for (const pid of pids) send(pid, "SIGKILL");
-    if (pids.length === 0 && isCertain) return;
-    empty = pids.length === 0 ? empty + 1 : 0;
+    // What cannot be sent a signal is gone, or another user's.
+    const left = pids.filter((pid) => send(pid, "SIGKILL"));
+    if (left.length === 0 && isCertain) return;
+    empty = left.length === 0 ? empty + 1 : 0;
     await clock.sleep(1);
   }
 }
@@ -51,7 +52,6 @@ function send(pid: number, signal: Signal): boolean {
   try {
     return process.kill(pid, signal);
   } catch {
-    // It is gone, or another user's.
     return false;
   }
 }

@@ -52,7 +52,9 @@ export async function execute(
   const isLate = await endedInTime(running, timeoutMs, signal, clock);
   over.abort(NOT_NEEDED);
   await shown;
-  const name = transcript.file && outputs.keep(chatId, transcript.file);
+  if (signal.aborted) transcript.file?.close();
+  const isKept = transcript.file !== undefined && !signal.aborted;
+  const name = isKept ? outputs.keep(chatId, transcript.file!) : undefined;
   const limit = isLate ? { timed_out: true, timeout_seconds: timeoutMs / 1000 } : {};
   return { ...exitOf(await running.ended), ...limit, output: transcript.text(name) };
 }

@@ -15,7 +15,7 @@ const INPUTS = {
   read: z.strictObject({
     path: path.describe("A file of the workspace, or the name of a command's long output."),
     offset: z.int().min(1).optional().describe("The first line, from 1."),
-    limit: z.int().min(1).max(2_000).optional().describe("The most lines. Defaults to 2,000."),
+    limit: z.int().min(1).optional().describe("The most lines. Defaults to 2,000."),
   }),
   list: z.strictObject({ path: path.optional().describe("A folder. Defaults to the workspace.") }),
   glob: z.strictObject({

@@ -159,15 +159,17 @@ export class Kinship {
   }
 
   #has(pid: number, { parent, group, session }: ProcessStat): boolean {
-    if ([pid, group, session].includes(this.pid)) return true;
-    if (this.#mark === undefined) return variableOf(pid, MARK_VARIABLE) === this.#token;
     const limit = messageQueuesOf(pid);
-    if (limit === this.#mark) return true;
+    if (this.#mark !== undefined && limit === this.#mark) return true;
     const isHiding = parent === Deno.pid && this.#marks.isHiding(limit);
-    // Root can raise a limit.
-    if (!isHiding && Deno.uid() !== 0) return false;
-    const token = variableOf(pid, MARK_VARIABLE);
-    return token === this.#token || (isHiding && token === undefined);
+    // Root can raise a limit. Numbers may be another's by now, but that is rare.
+    const isMarkCertain = this.#mark !== undefined && Deno.uid() !== 0;
+    if (!isMarkCertain && [pid, group, session].includes(this.pid)) return true;
+    if (!isMarkCertain || isHiding) {
+      const token = variableOf(pid, MARK_VARIABLE);
+      return token === this.#token || (isHiding && token === undefined);
+    }
+    return false;
   }
 
   /** Lets go of a process that has ended. True if it was one of the command's. */

@@ -4,7 +4,7 @@ import { type Root } from "./root.ts";
 import { shown } from "./problem.ts";
 
 /** The most entries that are looked at, and shown. */
-const MOST_READ = 20_000;
+const MOST_READ = 10_000;
 const MOST_SHOWN = 1_000;
 
 /** The entries of a folder, one a line: `name`, `folder/` or `link@`. @throws {Problem} */

@@ -2,8 +2,8 @@
 import { RE2JS } from "re2js";
 import { Problem } from "./problem.ts";
 
-/** What a pattern may have: characters, classes of Unicode, which are large, and states. */
-const MOST = { characters: 1_000, classes: 10, states: 1_000 };
+/** What a pattern may have: characters, classes of Unicode, which are large, repeats in all, and states. */
+const MOST = { characters: 1_000, classes: 10, repeats: 1_000, states: 1_000 };
 
 /** Patterns of more states than this are slow at their first long text. */
 const SIMPLE = 100;
@@ -32,6 +32,8 @@ function compiled(source: string, what: string): Pattern {
   if (source.length > MOST.characters || (source.match(/\\p/gi)?.length ?? 0) > MOST.classes) {
     throw new Problem(`The ${what} is too long`);
   }
+  // Before it is compiled, since that takes a second for 100,000 states.
+  if (repeatsIn(source) > MOST.repeats) throw new Problem(`The ${what} is too complex`);
   let regex: RE2JS;
   try {
     regex = RE2JS.compile(RE2JS.translateRegExp(source));
@@ -44,6 +46,13 @@ function compiled(source: string, what: string): Pattern {
   const states = regex.programSize();
   if (states > MOST.states) throw new Problem(`The ${what} is too complex`);
   return { matches: (text) => regex.test(text), longest: states <= SIMPLE ? 16_384 : 2_048 };
+}
+
+function repeatsIn(source: string): number {
+  const counts = [...source.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].map(([, least, most]) =>
+    Math.max(Number(least), Number(most ?? 0))
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** The parts of a glob pattern that mean something, longest first. */

@@ -68,7 +68,7 @@ export class Transcript {
 
   /** The last of it, as text. */
   end(bytes: number): string {
-    return textOf(this.#tail.last(bytes));
+    return endOf(this.#tail.last(bytes));
   }
 
   /** All of it, or its beginning and its end with a note on how to read the rest. */
@@ -78,7 +78,9 @@ export class Transcript {
     const left = bytesIn(total - 2 * SHOWN);
     const kept = this.#written < total ? `the first ${bytesIn(this.#written)}` : "all";
     const note = name === undefined ? "it was not kept" : `read "${name}" has ${kept} of it`;
-    return `${startOf(this.#head)}\n[… ${left} left out: ${note} …]\n${this.end(SHOWN)}`;
+    return `${textOf(this.#head, undefined, true)}\n[… ${left} left out: ${note} …]\n${
+      this.end(SHOWN)
+    }`;
   }
 
   #whole(): Uint8Array {
@@ -105,16 +107,16 @@ export class Transcript {
   }
 }
 
-/** Bytes of an output as text, without half a character at its beginning. */
-export function textOf(bytes: Uint8Array): string {
-  let at = 0;
-  while (at < 3 && at < bytes.length && (bytes[at]! & 0xc0) === 0x80) at++;
-  return new TextDecoder().decode(bytes.subarray(at)).replaceAll("\0", "\ufffd");
+/** Bytes of an output as text. If `isMore`, half a character at the end stays with the decoder. */
+export function textOf(bytes: Uint8Array, decoder = new TextDecoder(), isMore = false): string {
+  return decoder.decode(bytes, { stream: isMore }).replaceAll("\0", "\ufffd");
 }
 
-function startOf(bytes: Uint8Array): string {
-  // A cut may be inside a character, which then stays with the decoder.
-  return new TextDecoder().decode(bytes, { stream: true }).replaceAll("\0", "\ufffd");
+/** Bytes that are cut off at the beginning, without the rest of a character there. */
+function endOf(bytes: Uint8Array): string {
+  let at = 0;
+  while (at < 3 && at < bytes.length && (bytes[at]! & 0xc0) === 0x80) at++;
+  return textOf(bytes.subarray(at));
 }
 
 function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -7,7 +7,7 @@ import { Problem } from "./problem.ts";
 export const SKIPPED = [".git", "node_modules"];
 
 /** How far a search goes. */
-const MOST = { ms: 10_000, entries: 300_000, depth: 100 };
+const MOST = { ms: 10_000, entries: 200_000, depth: 100 };
 
 /** Folders of more entries are not sorted: that would take too long at once. */
 const SORTABLE = 5_000;

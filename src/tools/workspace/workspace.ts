@@ -128,15 +128,16 @@ export class Workspace implements ToolServer {
       const { pattern, path = ".", glob } = inputOf("grep", input);
       return await grepFiles(this.#root, { pattern, path: this.#root.within(path), glob }, signal);
     },
-    write: async ({ input }) => {
+    write: async ({ input, signal }) => {
       const { path, content } = inputOf("write", input);
-      return await this.#change(() => writeFile(this.#root, this.#root.within(path), content));
+      const write = () => writeFile(this.#root, this.#root.within(path), content);
+      return await this.#change(write, signal);
     },
-    edit: async ({ input }) => {
+    edit: async ({ input, signal }) => {
       const { path, old_string, new_string, replace_all = false } = inputOf("edit", input);
       const texts = { oldText: old_string, newText: new_string, everywhere: replace_all };
       const edit = () => editFile(this.#root, { path: this.#root.within(path), ...texts });
-      return { ...await this.#change(edit) };
+      return { ...await this.#change(edit, signal) };
     },
     execute: async ({ input, chatId, signal, progress }) => {
       const { command, timeout_seconds = TIMEOUT_SECONDS, background } = inputOf("execute", input);
@@ -174,8 +175,11 @@ export class Workspace implements ToolServer {
     }
   }
 
-  #change<T>(change: () => Promise<T>): Promise<T> {
-    const changed = this.#lastChange.then(change);
+  #change<T>(change: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const changed = this.#lastChange.then(() => {
+      signal.throwIfAborted();
+      return change();
+    });
     this.#lastChange = changed.catch(() => {});
     return changed;
   }
