@@ -1,5 +1,5 @@
 /** Replaces a text in a file by another. */
-import { structuredPatch } from "diff";
+import { type StructuredPatch, structuredPatch } from "diff";
 import { asProblem, Problem, shown } from "./problem.ts";
 import type { Root } from "./root.ts";
 import { MOST_BYTES, presentFile, refuseLarge, replaceFile } from "./write.ts";
@@ -20,8 +20,8 @@ export interface Edited {
   diff: string;
 }
 
-/** Lines around a change, the most characters of a diff, and of the texts that are compared for it. */
-const DIFF = { context: 3, characters: 16 * 1024, compared: 256 * 1024, ms: 5 };
+/** Lines around a change, the most characters of a diff, of the texts compared for it, and changed lines. */
+const DIFF = { context: 3, characters: 16 * 1024, compared: 256 * 1024, edits: 300 };
 
 /** @throws {Problem} if the text is not there, or in several places. */
 export async function editFile(root: Root, edit: Edit): Promise<Edited> {
@@ -38,7 +38,7 @@ export async function editFile(root: Root, edit: Edit): Promise<Edited> {
   const places = count === 1 ? "one place" : `${count} places`;
   return {
     message: `Edited ${shown(path)} in ${places}.`,
-    diff: unifiedDiff(path, text, changed, first, last),
+    diff: await unifiedDiff(path, text, changed, first, last),
   };
 }
 
@@ -90,7 +90,13 @@ function countOf(text: string, part: string): number {
 }
 
 /** The diff of the lines between the first change and the last, since to compare all takes long. */
-function unifiedDiff(path: string, before: string, after: string, first: number, last: number) {
+async function unifiedDiff(
+  path: string,
+  before: string,
+  after: string,
+  first: number,
+  last: number,
+) {
   const start = linesBack(before, first);
   const tail = before.length - linesOn(before, last);
   const [a, b] = [
@@ -98,12 +104,8 @@ function unifiedDiff(path: string, before: string, after: string, first: number,
     after.slice(start, after.length - tail),
   ];
   const skipped = before.slice(0, start).split("\n").length - 1;
-  const patch = a.length + b.length > DIFF.compared
-    ? undefined
-    : structuredPatch(path, path, a, b, undefined, undefined, {
-      context: DIFF.context,
-      timeout: DIFF.ms,
-    });
+  const isLarge = a.length + b.length > DIFF.compared;
+  const patch = isLarge ? undefined : await patchOf(path, a, b);
   if (!patch) return "[The change is too large to be shown.]";
   const hunks = patch.hunks.map(({ oldStart, oldLines, newStart, newLines, lines }) => {
     const head = `@@ -${oldStart + skipped},${oldLines} +${newStart + skipped},${newLines} @@`;
@@ -113,6 +115,18 @@ function unifiedDiff(path: string, before: string, after: string, first: number,
   return diff.length > DIFF.characters
     ? `${diff.slice(0, DIFF.characters)}\n[The rest of the diff is left out.]`
     : diff;
+}
+
+/** Undefined if too much has changed. With a callback it is made in turns. */
+function patchOf(path: string, before: string, after: string) {
+  const { context, edits: maxEditLength } = DIFF;
+  return new Promise<StructuredPatch | undefined>((callback) => {
+    structuredPatch(path, path, before, after, undefined, undefined, {
+      context,
+      maxEditLength,
+      callback,
+    });
+  });
 }
 
 /** Where the line begins that is the context before a position. */
