@@ -72,6 +72,39 @@ Deno.test("no file is longer than 300 lines", async () => {
   }
 });
 
+Deno.test("a start loads the packages that every server needs, and no other", async () => {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", new URL("../main.ts", import.meta.url).pathname],
+  }).output();
+  const { roots, modules }: { roots: string[]; modules: GraphModule[] } = JSON.parse(
+    new TextDecoder().decode(stdout),
+  );
+  const known = new Map(modules.map((module) => [module.specifier, module]));
+  const packages = new Set<string>();
+  const loaded = new Set<string>();
+  const load = (specifier: string) => {
+    const [, name] = /^npm:\/?((?:@[^/]+\/)?[^@/]+)/.exec(specifier) ?? [];
+    if (name) packages.add(name);
+    if (loaded.has(specifier)) return;
+    loaded.add(specifier);
+    for (const { code, isDynamic } of known.get(specifier)?.dependencies ?? []) {
+      if (code?.specifier && !isDynamic) load(code.specifier);
+    }
+  };
+  load(roots[0]!);
+  load(new URL("../src/cli/serve.ts", import.meta.url).href);
+  assertEquals(
+    [...packages].sort(),
+    ["@ai-sdk/provider", "hono", "hono-openapi", "jsonc-parser", "libsql", "zod"],
+  );
+});
+
+/** A module in the output of `deno info`. */
+interface GraphModule {
+  specifier: string;
+  dependencies?: { code?: { specifier?: string }; isDynamic?: boolean }[];
+}
+
 /** The files of `src/` with what each imports. */
 async function sources(): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();

@@ -1,21 +1,14 @@
-import { and, type AnyColumn, count, desc, eq, gte, type SQL, sql as part } from "drizzle-orm";
 import type { Attempt, AttemptEnd } from "../domain/attempt.ts";
-import type { AttemptStore } from "../domain/ports.ts";
-import { type Database, placeholders } from "./database.ts";
+import type { AttemptStore, UsageRow } from "../domain/ports.ts";
+import type { Usage } from "../domain/usage.ts";
+import type { Database } from "./database.ts";
 import { isUniqueViolation } from "./failure.ts";
-import { attempts } from "./schema.ts";
-import { sql, type Statement, type Value } from "./statement.ts";
+import { sql, type Statement, statement, type Value } from "./statement.ts";
 
 const REPEATABLE = { repeatable: true };
 
 /** The ledger in the database. */
 export function attemptStore(db: Database): AttemptStore {
-  const { ownerId, chatId, startedAt } = placeholders(attempts);
-  // The plus keeps SQLite from the index by owner, which has all of the owner's chats.
-  const isInChat = and(eq(attempts.chatId, chatId), part`+${attempts.ownerId} = ${ownerId}`);
-  const ofChat = sumsOf(db, part`NULL`, isInChat);
-  const isRecent = and(eq(attempts.ownerId, ownerId), gte(attempts.startedAt, startedAt));
-  const since = sumsOf(db, part`date(${attempts.startedAt} / 1000, 'unixepoch')`, isRecent);
   return {
     async open(attempt) {
       const isWanted = attempt.runId === null
@@ -44,36 +37,50 @@ export function attemptStore(db: Database): AttemptStore {
       await db.write([closeIf(isOld, end, { inputTokens: sql`input_tokens` })]);
     },
 
-    ofChat: (ownerId, chatId) => db.ask(ofChat.all({ ownerId, chatId })),
+    // The plus keeps SQLite from the index by owner, which has all of the owner's chats.
+    ofChat: (ownerId, chatId) =>
+      sumsOf(db, sql`NULL`, sql`chat_id = ${chatId} AND +owner_id = ${ownerId}`),
 
-    since: (ownerId, startedAt) => db.ask(since.all({ ownerId, startedAt })),
+    since: (ownerId, startedAt) =>
+      sumsOf(
+        db,
+        sql`date(started_at / 1000, 'unixepoch')`,
+        sql`owner_id = ${ownerId} AND started_at >= ${startedAt}`,
+      ),
   };
 }
 
-/** The query of the sums of attempts under a condition, by day and model. */
-function sumsOf({ orm }: Database, day: SQL<string | null>, condition: SQL | undefined) {
-  return orm.select({
-    day,
-    provider: attempts.provider,
-    model: attempts.model,
-    attempts: count(),
-    usage: {
-      inputTokens: sumOf(attempts.inputTokens),
-      outputTokens: sumOf(attempts.outputTokens),
-      cachedTokens: sumOf(attempts.cachedTokens),
-      reasoningTokens: sumOf(attempts.reasoningTokens),
-      estimated: part`max(${attempts.estimated})`.mapWith(attempts.estimated),
-    },
-    firstTokenMs: part<number | null>`round(avg(${attempts.firstTokenMs}))`,
-  }).from(attempts).where(condition)
-    .groupBy(day, attempts.provider, attempts.model)
-    .orderBy(desc(day), attempts.provider, attempts.model).prepare();
+/** A row of sums. */
+interface SumsRow extends Omit<UsageRow, "usage">, Omit<Usage, "estimated"> {
+  estimated: number;
+}
+
+/** The sums of attempts under a condition, by day and model, the newest day first. */
+async function sumsOf(db: Database, day: Statement, condition: Statement): Promise<UsageRow[]> {
+  const rows = await db.all(sql<SumsRow>`
+    SELECT ${day} AS day, provider, model, count(*) AS attempts,
+      ${sumOf(sql`input_tokens`)} AS "inputTokens", ${sumOf(sql`output_tokens`)} AS "outputTokens",
+      ${sumOf(sql`cached_tokens`)} AS "cachedTokens",
+      ${sumOf(sql`reasoning_tokens`)} AS "reasoningTokens",
+      max(estimated) AS estimated, round(avg(first_token_ms)) AS "firstTokenMs"
+    FROM attempts WHERE ${condition}
+    GROUP BY day, provider, model ORDER BY day DESC, provider, model`);
+  return rows.map(({ day, provider, model, attempts, firstTokenMs, estimated, ...tokens }) => (
+    {
+      day,
+      provider,
+      model,
+      attempts,
+      firstTokenMs,
+      usage: { ...tokens, estimated: estimated === 1 },
+    }
+  ));
 }
 
 /** A sum of counts. `sum` fails beyond 64 bits, and the client beyond what JavaScript counts exactly. */
-function sumOf(column: AnyColumn) {
-  const most = part.raw(String(Number.MAX_SAFE_INTEGER));
-  return part<number>`CAST(min(total(max(0, ${column})), ${most}) AS INTEGER)`;
+function sumOf(column: Statement): Statement {
+  const most = statement(String(Number.MAX_SAFE_INTEGER));
+  return sql`CAST(min(total(max(0, ${column})), ${most}) AS INTEGER)`;
 }
 
 /** The statement that opens an attempt under a condition. */

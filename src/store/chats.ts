@@ -1,14 +1,12 @@
-import { and, eq, exists, getTableColumns, not, notExists, sql as part } from "drizzle-orm";
 import { type Chat, DEFAULT_TITLE } from "../domain/chat.ts";
 import { filePath } from "../domain/file.ts";
 import { Pauses } from "../domain/pauses.ts";
 import type { ChatStore } from "../domain/ports.ts";
 import type { MessageOutline } from "../domain/records.ts";
-import { type Database, placeholders } from "./database.ts";
+import type { Database } from "./database.ts";
 import { shareFiles } from "./files.ts";
 import { messageStore } from "./messages.ts";
 import { deleteChat, DELETED, removeRest } from "./removal.ts";
-import { chats, IS_LIVE, messages as messageTable, runs } from "./schema.ts";
 import { sql, type Statement } from "./statement.ts";
 
 /** How much of a branch one transaction copies, in messages and in bytes. */
@@ -27,17 +25,28 @@ type Listed = [
   updatedAt: number,
 ];
 
+const COLUMNS = sql`id, owner_id AS "ownerId", title, leaf_key AS "leafKey",
+  created_at AS "createdAt", updated_at AS "updatedAt"`;
+
+function isIt(ownerId: string, id: string): Statement {
+  return sql`id = ${id} AND owner_id = ${ownerId}`;
+}
+
 /** Chats in the database. */
 export function chatStore(db: Database): ChatStore {
-  const { create, get, rename, choose, nameOnce } = queries(db);
   const messages = messageStore(db);
+  const get: ChatStore["get"] = (ownerId, id) =>
+    db.get(sql<Chat>`SELECT ${COLUMNS} FROM chats WHERE ${isIt(ownerId, id)}`);
   return {
     async create(chat, { titled }) {
-      await db.ask(create.run({ ...chat, titled, queueHeld: false, bytes: 0 }));
+      const { id, ownerId, title, leafKey, createdAt, updatedAt } = chat;
+      await db.write([sql`
+        INSERT INTO chats (id, owner_id, title, titled, leaf_key, created_at, updated_at)
+        VALUES (${id}, ${ownerId}, ${title}, ${titled}, ${leafKey}, ${createdAt}, ${updatedAt})`]);
       await db.durable();
     },
 
-    get: (ownerId, id) => db.ask(get.get({ ownerId, id })),
+    get,
 
     // Without a place in the list, it begins after one that is newer than any chat.
     async list(
@@ -57,10 +66,19 @@ export function chatStore(db: Database): ChatStore {
     },
 
     rename: (ownerId, id, title, updatedAt) =>
-      db.ask(rename.get({ ownerId, id, title, updatedAt })),
+      db.get(sql<Chat>`
+        UPDATE chats SET title = ${title}, titled = 1, updated_at = ${updatedAt}
+        WHERE ${isIt(ownerId, id)} RETURNING ${COLUMNS}`),
 
     choose: (ownerId, id, leafKey, updatedAt) =>
-      db.ask(choose.get({ ownerId, id, leafKey, updatedAt })),
+      db.get(sql<Chat>`
+        UPDATE chats SET leaf_key = ${leafKey}, updated_at = max(updated_at, ${updatedAt})
+        WHERE ${isIt(ownerId, id)}
+          AND EXISTS (SELECT 1 FROM messages WHERE key = ${leafKey} AND chat_id = chats.id)
+          AND NOT EXISTS (SELECT 1 FROM messages
+            WHERE chat_id = chats.id AND parent_key = ${leafKey})
+          AND NOT EXISTS (SELECT 1 FROM runs WHERE chat_id = chats.id AND state = 'running')
+        RETURNING ${COLUMNS}`),
 
     async fork(source, upToKey, fork) {
       await db.write([sql`
@@ -77,7 +95,7 @@ export function chatStore(db: Database): ChatStore {
         await pauses.next();
       }
       // A chat that is deleted meanwhile has no whole branch any more.
-      const isWhole = next === null && await db.ask(get.get({ ...source })) !== undefined;
+      const isWhole = next === null && await get(source.ownerId, source.id) !== undefined;
       await db.write(
         isWhole
           ? [
@@ -93,7 +111,10 @@ export function chatStore(db: Database): ChatStore {
     },
 
     async nameOnce(ownerId, id, title) {
-      return await db.ask(nameOnce.get({ ownerId, id, title })) !== undefined;
+      const [{ rowsAffected }] = await db.write([sql`
+        UPDATE chats SET title = ${title}
+        WHERE ${isIt(ownerId, id)} AND NOT titled AND title = ${DEFAULT_TITLE}`]);
+      return rowsAffected === 1;
     },
 
     async delete(ownerId, id) {
@@ -109,32 +130,6 @@ export function chatStore(db: Database): ChatStore {
     },
 
     removeRest: () => removeRest(db),
-  };
-}
-
-function queries({ orm }: Database) {
-  const { titled: _, queueHeld: __, bytes: ___, ...columns } = getTableColumns(chats);
-  const { id, ownerId, title, leafKey, updatedAt } = placeholders(chats);
-  const isOwners = eq(chats.ownerId, ownerId);
-  const isIt = and(eq(chats.id, id), isOwners);
-  const leaf = orm.select({ key: messageTable.key }).from(messageTable)
-    .where(and(eq(messageTable.key, leafKey), eq(messageTable.chatId, chats.id)));
-  const child = orm.select({ key: messageTable.key }).from(messageTable)
-    .where(and(eq(messageTable.chatId, chats.id), eq(messageTable.parentKey, leafKey)));
-  const live = orm.select({ id: runs.id }).from(runs)
-    .where(and(eq(runs.chatId, chats.id), IS_LIVE));
-  return {
-    create: orm.insert(chats).values(placeholders(chats)).prepare(),
-    get: orm.select(columns).from(chats).where(isIt).prepare(),
-    rename: orm.update(chats).set({ title, titled: true, updatedAt }).where(isIt)
-      .returning(columns).prepare(),
-    choose: orm.update(chats)
-      .set({ leafKey, updatedAt: part`max(${chats.updatedAt}, ${updatedAt})` })
-      .where(and(isIt, exists(leaf), notExists(child), notExists(live))).returning(columns)
-      .prepare(),
-    nameOnce: orm.update(chats).set({ title })
-      .where(and(isIt, not(chats.titled), eq(chats.title, DEFAULT_TITLE)))
-      .returning({ id: chats.id }).prepare(),
   };
 }
 

@@ -1,12 +1,9 @@
-import { getTableColumns, type SQL, sql, type Table } from "drizzle-orm";
-import { drizzle, type SqliteRemoteDatabase } from "drizzle-orm/sqlite-proxy";
 import { AppError, shuttingDown, UsageError } from "../domain/errors.ts";
 import type { Disk } from "../domain/ports.ts";
 import { openFailure, storageError, syncError } from "./failure.ts";
 import { LocalDriver } from "./local.ts";
 import { bringUpToDate, checkUpToDate } from "./migrations.ts";
 import { exists, filePath } from "./path.ts";
-import { RemoteDriver } from "./remote.ts";
 import type { Reserve } from "./reserve.ts";
 import {
   type Driver,
@@ -22,7 +19,7 @@ export interface DatabaseOptions {
   url: string;
   /** The access token for a remote database. */
   token?: string | undefined;
-  /** The folder of drizzle's migrations. */
+  /** The folder of Drizzle's migrations. */
   migrations: string;
   /** False refuses a database whose tables are out of date; by default they are brought up to date. */
   migrate?: boolean;
@@ -47,7 +44,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   let driver: Driver | undefined;
   try {
     driver = path === undefined
-      ? new RemoteDriver(url, token)
+      ? await remoteDriver(url, token)
       : new LocalDriver(path, busyTimeoutMs);
     await (migrate ? bringUpToDate : checkUpToDate)(driver, migrations, where);
     await driver.durable();
@@ -59,10 +56,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
 }
 
+/** Loaded only if it is used: a file needs no client for Hrana. */
+async function remoteDriver(url: string, token: string | undefined): Promise<Driver> {
+  const { RemoteDriver } = await import("./remote.ts");
+  return new RemoteDriver(url, token);
+}
+
 /** The database: the only way to libSQL. Every method throws `AppError` with a storage code. */
 export class Database implements Disk {
-  /** Drizzle over the same driver, for queries off the hot path. They are run by `ask`. */
-  readonly orm: SqliteRemoteDatabase;
   readonly #driver: Driver;
   readonly #reserve: Reserve | undefined;
   #isReserveUsed = false;
@@ -71,16 +72,6 @@ export class Database implements Disk {
   constructor(driver: Driver, reserve?: Reserve) {
     this.#driver = driver;
     this.#reserve = reserve;
-    this.orm = drizzle(async (text, args, method) => {
-      const { rows } = await this.#open.run({ sql: text, args });
-      // For `get`, Drizzle takes the row itself, or undefined.
-      return { rows: method === "get" ? rows[0]! : rows };
-    });
-  }
-
-  /** The result of a query of `orm`. */
-  ask<T>(query: Promise<T>): Promise<T> {
-    return translated(query);
   }
 
   /** The rows of a query. */
@@ -158,13 +149,6 @@ export class Database implements Disk {
     if (this.#closed) throw shuttingDown();
     return this.#driver;
   }
-}
-
-/** A placeholder for each column of a table: its value is given when a prepared query runs. */
-export function placeholders<T extends Table>(table: T) {
-  const names = Object.keys(getTableColumns(table));
-  const entries = names.map((name) => [name, sql`${sql.placeholder(name)}`]);
-  return Object.fromEntries(entries) as { [Column in keyof T["_"]["columns"]]: SQL };
 }
 
 async function translated<T>(work: Promise<T>, toError = storageError): Promise<T> {

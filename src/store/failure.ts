@@ -1,6 +1,5 @@
-import { DrizzleQueryError } from "drizzle-orm";
 import { AppError } from "../domain/errors.ts";
-import { remoteCause, type RemoteError } from "./remote.ts";
+import { remoteCause, type RemoteError } from "./remote_error.ts";
 
 /** The code of a database that its operator has blocked. */
 const BLOCKED = "BLOCKED";
@@ -11,8 +10,6 @@ const BLOCKED = "BLOCKED";
  */
 export function storageError(cause: unknown): Error {
   if (cause instanceof AppError) return cause;
-  // The message of Drizzle's own error has the statement and its values.
-  if (cause instanceof DrizzleQueryError) return storageError(cause.cause);
   const remote = remoteCause(cause);
   if (remote) return remoteFailure(remote);
   const code = codeOf(cause);

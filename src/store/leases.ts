@@ -1,8 +1,6 @@
-import { and, eq } from "drizzle-orm";
 import type { LeaseStore } from "../domain/ports.ts";
-import { type Database, placeholders } from "./database.ts";
+import type { Database } from "./database.ts";
 import { RUN_COLUMNS, type RunRow, toFound } from "./runs.ts";
-import { IS_LIVE, runs } from "./schema.ts";
 import { sql, type Statement } from "./statement.ts";
 
 /** How many abandoned runs are read at once. */
@@ -10,9 +8,6 @@ const PAGE = 20;
 
 /** The leases of runs in the database. */
 export function leaseStore(db: Database): LeaseStore {
-  const stopRequests = db.orm.select({ id: runs.id }).from(runs)
-    .where(and(IS_LIVE, runs.stopRequested, eq(runs.leaseOwner, placeholders(runs).leaseOwner)))
-    .prepare();
   return {
     async abandoned(owner, time, of) {
       const isMeant = "chatId" in of
@@ -66,7 +61,9 @@ export function leaseStore(db: Database): LeaseStore {
     },
 
     async stopRequests(leaseOwner) {
-      const rows = await db.ask(stopRequests.all({ leaseOwner }));
+      const rows = await db.all(sql<{ id: string }>`
+        SELECT id FROM runs
+        WHERE state = 'running' AND stop_requested AND lease_owner = ${leaseOwner}`);
       return rows.map(({ id }) => id);
     },
   };

@@ -1,6 +1,6 @@
-import { type MigrationMeta, readMigrationFiles } from "drizzle-orm/migrator";
 import { UsageError } from "../domain/errors.ts";
-import { type Driver, sql, statement } from "./statement.ts";
+import { sha256 } from "../domain/hash.ts";
+import { type Driver, sql, type Statement, statement } from "./statement.ts";
 
 /** As drizzle's own migrators name and create it. */
 const TABLE = sql`__drizzle_migrations`;
@@ -36,26 +36,44 @@ async function migrate(driver: Driver, folder: string, where: string): Promise<v
     sql`CREATE TABLE IF NOT EXISTS ${TABLE}
       (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)`,
     ...todo.flatMap((migration) => [
-      ...migration.sql.map((text) => statement(text)),
-      sql`INSERT INTO ${TABLE} (hash, created_at)
-        VALUES (${migration.hash}, ${migration.folderMillis})`,
+      ...migration.statements,
+      sql`INSERT INTO ${TABLE} (hash, created_at) VALUES (${migration.hash}, ${migration.when})`,
     ]),
   ]);
 }
 
+/** A migration, as Drizzle's generator writes it. */
+interface Migration {
+  statements: Statement[];
+  hash: string;
+  /** When it was made: the database keeps that of its last one. */
+  when: number;
+}
+
 /** The migrations that the database does not have yet. */
-async function missing(driver: Driver, folder: string, where: string): Promise<MigrationMeta[]> {
-  const known = readMigrationFiles({ migrationsFolder: folder });
-  const { rows: [table] } = await driver.run(
-    sql`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ${TABLE.sql}`,
+async function missing(driver: Driver, folder: string, where: string): Promise<Migration[]> {
+  const { entries }: { entries: { tag: string; when: number }[] } = JSON.parse(
+    Deno.readTextFileSync(`${folder}/meta/_journal.json`),
   );
-  if (!table) return known;
-  const { rows: [last] } = await driver.run(sql`SELECT max(created_at) FROM ${TABLE}`);
-  const newest = Number(last?.[0] ?? 0);
-  if (newest > Math.max(...known.map(({ folderMillis }) => folderMillis))) {
+  const newest = await newestIn(driver);
+  if (newest > Math.max(...entries.map(({ when }) => when))) {
     throw new UsageError(
       `The database ${where} is of a newer Parley: run that version, or a later one.`,
     );
   }
-  return known.filter(({ folderMillis }) => folderMillis > newest);
+  return entries.filter(({ when }) => when > newest).map(({ tag, when }) => {
+    const text = Deno.readTextFileSync(`${folder}/${tag}.sql`);
+    const statements = text.split("--> statement-breakpoint").map((text) => statement(text));
+    return { statements, hash: sha256(text), when };
+  });
+}
+
+/** When the database's last migration was made; -1 if it is empty. */
+async function newestIn(driver: Driver): Promise<number> {
+  const { rows: [table] } = await driver.run(
+    sql`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ${TABLE.sql}`,
+  );
+  if (!table) return -1;
+  const { rows: [last] } = await driver.run(sql`SELECT max(created_at) FROM ${TABLE}`);
+  return Number(last?.[0] ?? 0);
 }

@@ -1,11 +1,10 @@
-import { and, eq, exists, isNull, not, sql as part } from "drizzle-orm";
 import { fileIdOf } from "../domain/file.ts";
 import type { QueueLimits, QueueStore } from "../domain/ports.ts";
 import type { QueuedRequest, QueuedSend } from "../domain/records.ts";
-import { type Database, placeholders } from "./database.ts";
+import type { Database } from "./database.ts";
 import { isMissingRow, isUniqueViolation } from "./failure.ts";
 import { addFiles } from "./files.ts";
-import { chats, queue } from "./schema.ts";
+import type { queue } from "./schema.ts";
 import { insertKeyed } from "./send_keys.ts";
 import { sql, type Statement } from "./statement.ts";
 
@@ -21,7 +20,6 @@ const REFUSED_BYTES = 8 * 1024 * 1024;
 
 /** Messages that wait, in the database. */
 export function queueStore(db: Database): QueueStore {
-  const { find, next, isHeld } = queries(db);
   return {
     async add(send, keyed, limits) {
       const { run, request } = send;
@@ -48,22 +46,26 @@ export function queueStore(db: Database): QueueStore {
       const queued: QueuedSend[] = [];
       for (let after = { createdAt: -1, place: 0 };;) {
         const page = await db.all(selectPage(ownerId, chatId, after));
-        for (const { createdAt, place, left: _, request, failure, ...row } of page) {
-          after = { createdAt, place };
-          const content = { request: JSON.parse(request), failure: JSON.parse(failure ?? "null") };
-          queued.push(toQueued({ ...row, ...content, createdAt }));
+        for (const { place, left: _, ...row } of page) {
+          after = { createdAt: row.createdAt, place };
+          queued.push(toQueued(row));
         }
         if ((page[0]?.left ?? 0) <= page.length) return queued;
       }
     },
 
     async find(ownerId, runId) {
-      const row = await db.ask(find.get({ ownerId, runId }));
+      const row = await db.get(sql<QueueRow>`
+        SELECT ${COLUMNS} FROM queue WHERE run_id = ${runId} AND owner_id = ${ownerId}`);
       return row && toQueued(row);
     },
 
     async next(chatId) {
-      const row = await db.ask(next.get({ chatId }));
+      const row = await db.get(sql<QueueRow>`
+        SELECT ${COLUMNS} FROM queue
+        WHERE chat_id = ${chatId} AND failure IS NULL
+          AND EXISTS (SELECT 1 FROM chats WHERE id = chat_id AND NOT queue_held)
+        ORDER BY created_at, rowid LIMIT 1`);
       return row && toQueued(row);
     },
 
@@ -100,7 +102,9 @@ export function queueStore(db: Database): QueueStore {
     },
 
     async isHeld(ownerId, chatId) {
-      return await db.ask(isHeld.get({ ownerId, chatId })) !== undefined;
+      const row = await db.get(sql<{ id: string }>`
+        SELECT id FROM chats WHERE id = ${chatId} AND owner_id = ${ownerId} AND queue_held`);
+      return row !== undefined;
     },
 
     async waiting({ ownerId, chatId }) {
@@ -117,25 +121,17 @@ export function queueStore(db: Database): QueueStore {
   };
 }
 
-function queries({ orm }: Database) {
-  const { ownerId, chatId, runId } = placeholders(queue);
-  const isOwners = eq(queue.ownerId, ownerId);
-  const released = orm.select({ id: chats.id }).from(chats)
-    .where(and(eq(chats.id, queue.chatId), not(chats.queueHeld)));
-  return {
-    find: orm.select().from(queue).where(and(eq(queue.runId, runId), isOwners)).prepare(),
-    next: orm.select().from(queue)
-      .where(and(eq(queue.chatId, chatId), isNull(queue.failure), exists(released)))
-      .orderBy(queue.createdAt, part`${queue}.rowid`).limit(1).prepare(),
-    isHeld: orm.select({ id: chats.id }).from(chats)
-      .where(and(eq(chats.id, chatId), eq(chats.ownerId, ownerId), chats.queueHeld)).prepare(),
-  };
-}
-
-/** A row of the table `queue` with its place in it, and how many there were from the page's first on. */
-interface PageRow extends Omit<typeof queue.$inferSelect, "request" | "failure"> {
+/** A row of the table `queue`: the request and the failure are JSON. */
+interface QueueRow extends Omit<typeof queue.$inferSelect, "request" | "failure"> {
   request: string;
   failure: string | null;
+}
+
+const COLUMNS = sql`run_id AS "runId", chat_id AS "chatId", owner_id AS "ownerId",
+  message_id AS "messageId", request, created_at AS "createdAt", failure`;
+
+/** With its place in the table, and how many there were from the page's first on. */
+interface PageRow extends QueueRow {
   place: number;
   left: number;
 }
@@ -154,8 +150,7 @@ function selectPage(
       WHERE chat_id = ${chatId} AND owner_id = ${ownerId}
         AND (created_at, rowid) > (${after.createdAt}, ${after.place})
       WINDOW turns AS (ORDER BY created_at, rowid))
-    SELECT run_id AS "runId", chat_id AS "chatId", owner_id AS "ownerId",
-      message_id AS "messageId", request, created_at AS "createdAt", failure, place, "left"
+    SELECT ${COLUMNS}, place, "left"
     FROM page JOIN queue ON queue.rowid = place
     WHERE number = 1 OR bytes <= ${PAGE_BYTES} ORDER BY number`;
 }
@@ -178,8 +173,11 @@ function insertQueued(
       AND NOT ${sameWaits(send)}`;
 }
 
+/** What the column `request` holds. */
+type Content = typeof queue.$inferSelect["request"];
+
 function contentOf({ run: { model, protocol }, request }: QueuedSend): string {
-  const content: typeof queue.$inferSelect["request"] = { ...request, model, protocol };
+  const content: Content = { ...request, model, protocol };
   return JSON.stringify(content);
 }
 
@@ -205,7 +203,8 @@ function fileIdsOf({ message }: QueuedRequest): string[] {
     .filter((id) => id !== undefined);
 }
 
-function toQueued({ runId, request, failure, ...run }: typeof queue.$inferSelect): QueuedSend {
-  const { model, protocol, ...rest } = request;
-  return { run: { ...run, id: runId, model, protocol }, request: rest, failure };
+function toQueued({ runId, request, failure, ...run }: QueueRow): QueuedSend {
+  const { model, protocol, ...rest }: Content = JSON.parse(request);
+  const known = { ...run, id: runId, model, protocol };
+  return { run: known, request: rest, failure: JSON.parse(failure ?? "null") };
 }

@@ -2,25 +2,8 @@ import { Buffer } from "node:buffer";
 import { type Client, createClient, type InStatement, type ResultSet } from "@libsql/client";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { patiently } from "../domain/patience.ts";
+import { remoteCause, RemoteError } from "./remote_error.ts";
 import { type Driver, type Result, type Statement, type Value, WRITE } from "./statement.ts";
-
-/** Why a remote database did not answer. */
-export class RemoteError extends Error {
-  override readonly name = "RemoteError";
-
-  /**
-   * `refused`: the server rejects the token. `unreachable`: it gives no usable answer, so what was
-   * asked may be done. `unsent`: it was not asked at all. `row_too_large`: it takes no such row.
-   * `missing`: it has no such database.
-   */
-  constructor(
-    readonly kind: "refused" | "unreachable" | "unsent" | "row_too_large" | "missing",
-    reason: string,
-    cause?: unknown,
-  ) {
-    super(reason, { cause });
-  }
-}
 
 /** How long to wait for an answer, in milliseconds: a connection may be dead without a sign. */
 const PATIENCE = 10_000;
@@ -174,12 +157,4 @@ function reasonIn(body: ArrayBuffer): string {
   } catch {
     return "";
   }
-}
-
-/** The `RemoteError` that an error is or was caused by. */
-export function remoteCause(error: unknown): RemoteError | undefined {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof RemoteError) return cause;
-  }
-  return undefined;
 }

@@ -1,9 +1,7 @@
-import { and, eq } from "drizzle-orm";
 import type { SendKeyStore } from "../domain/ports.ts";
 import type { KeyedSend, RunIdentity } from "../domain/records.ts";
-import { type Database, placeholders } from "./database.ts";
+import type { Database } from "./database.ts";
 import { isUniqueViolation } from "./failure.ts";
-import { sends } from "./schema.ts";
 import { sql, type Statement } from "./statement.ts";
 
 /** How many keys one transaction removes. */
@@ -11,11 +9,10 @@ const EXPIRED = 200;
 
 /** The keys of sends in the database. */
 export function sendKeyStore(db: Database): SendKeyStore {
-  const given = placeholders(sends);
-  const find = db.orm.select({ runId: sends.runId, hash: sends.hash }).from(sends)
-    .where(and(eq(sends.chatId, given.chatId), eq(sends.key, given.key))).prepare();
   return {
-    find: (chatId, key) => db.ask(find.get({ chatId, key })),
+    find: (chatId, key) =>
+      db.get(sql<{ runId: string; hash: string }>`
+        SELECT run_id AS "runId", hash FROM sends WHERE chat_id = ${chatId} AND key = ${key}`),
 
     async keep(keyed, run) {
       try {

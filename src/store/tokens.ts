@@ -1,9 +1,9 @@
-import { and, eq, getTableColumns, gt, isNull, or } from "drizzle-orm";
 import type { Clock, IdGenerator } from "../domain/clock.ts";
 import { sha256 } from "../domain/hash.ts";
 import { type Authenticator, localPrincipal } from "../domain/principal.ts";
-import { type Database, placeholders } from "./database.ts";
-import { tokens } from "./schema.ts";
+import type { Database } from "./database.ts";
+import type { tokens } from "./schema.ts";
+import { sql } from "./statement.ts";
 
 /** A token without its secret. */
 export type TokenRecord = Omit<typeof tokens.$inferSelect, "hash">;
@@ -20,34 +20,33 @@ export interface TokenStore extends Authenticator {
 
 /** Tokens in the database, as SHA-256 only. */
 export function tokenStore(db: Database, clock: Clock, ids: IdGenerator): TokenStore {
-  const { hash: _, ...columns } = getTableColumns(tokens);
-  const given = placeholders(tokens);
-  const insert = db.orm.insert(tokens).values(given).prepare();
-  const all = db.orm.select(columns).from(tokens).orderBy(tokens.createdAt).prepare();
-  const remove = db.orm.delete(tokens).where(eq(tokens.id, given.id))
-    .returning({ id: tokens.id }).prepare();
-  const isValid = or(isNull(tokens.expiresAt), gt(tokens.expiresAt, given.expiresAt));
-  const find = db.orm.select({ username: tokens.username }).from(tokens)
-    .where(and(eq(tokens.hash, given.hash), isValid)).prepare();
   return {
     async create({ secret, ...token }) {
       const record = { id: ids.uuid(), createdAt: clock.now(), ...token };
-      await db.ask(insert.run({ ...record, hash: sha256(secret) }));
+      const { id, name, username, createdAt, expiresAt } = record;
+      await db.write([sql`
+        INSERT INTO tokens (id, name, username, hash, created_at, expires_at)
+        VALUES (${id}, ${name}, ${username}, ${sha256(secret)}, ${createdAt}, ${expiresAt})`]);
       await db.durable();
       return record;
     },
 
-    list: () => db.ask(all.all()),
+    list: () =>
+      db.all(sql<TokenRecord>`
+        SELECT id, name, username, created_at AS "createdAt", expires_at AS "expiresAt"
+        FROM tokens ORDER BY created_at`),
 
     async revoke(id) {
-      const revoked = await db.ask(remove.all({ id }));
+      const [{ rowsAffected }] = await db.write([sql`DELETE FROM tokens WHERE id = ${id}`]);
       await db.durable();
-      return revoked.length > 0;
+      return rowsAffected > 0;
     },
 
     async authenticate(token) {
       // The time that a comparison of hashes takes says nothing about a token.
-      const row = await db.ask(find.get({ hash: sha256(token), expiresAt: clock.now() }));
+      const row = await db.get(sql<{ username: string }>`
+        SELECT username FROM tokens
+        WHERE hash = ${sha256(token)} AND (expires_at IS NULL OR expires_at > ${clock.now()})`);
       return row && localPrincipal(row.username);
     },
   };
