@@ -1,6 +1,6 @@
 /**
  * The tables. A change here becomes a migration by `deno task db:generate`. Only their types are used at
- * run time: Drizzle's queries took a fifth of a start.
+ * run time: Drizzle's queries took a seventh of a start.
  */
 import { sql } from "drizzle-orm";
 import {

@@ -46,6 +46,7 @@ export async function table(): Promise<void> {
   const targets = [alone(provider), target(peer), target(parley)];
   print(["", ...targets.map(({ name }) => name), "Parley's target"]);
   for (const work of WORKS) await report(work, targets);
+  await reportStart(provider);
   const servers = async () => [await startPeer(provider), await startParley(provider)];
   await reportMemory(servers);
 }
@@ -184,6 +185,20 @@ async function listsPerSecond(server: Subject): Promise<number> {
     for (; performance.now() < end; count++) await client.get();
   }));
   return count / (performance.now() - begun) * 1000;
+}
+
+/** How long it takes from a fresh process, with a new database, to its first token. */
+async function reportStart(provider: Provider): Promise<void> {
+  const times: number[] = [];
+  for (let round = -1; round < ROUNDS; round++) {
+    const begun = performance.now();
+    await using parley = await startParley(provider);
+    const chat = await parley.newChat();
+    const open = performance.now() - begun;
+    const first = await timeToFirst((onDeltas) => parley.ask(chat, { deltas: 3 }, onDeltas));
+    if (round >= 0) times.push(open + first);
+  }
+  print(["start to first answer, ms", "–", "–", spread(times), "120"]);
 }
 
 /** Memory of fresh processes: idle, and what each stream adds that waits for a slow model. */
