@@ -15,6 +15,8 @@ CREATE TABLE `tool_calls` (
 	`created_at` integer NOT NULL,
 	`expires_at` integer NOT NULL,
 	`request` text,
+	`question` text,
+	`answers` text,
 	`answered_at` integer,
 	`reason` text,
 	`remembered` integer DEFAULT false NOT NULL,

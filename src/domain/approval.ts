@@ -1,8 +1,8 @@
 /** Calls of tools in the journal, and the yes or no that some of them need: pure. */
 import { AppError } from "./errors.ts";
 import { sha256 } from "./hash.ts";
-import type { Json, JsonObject } from "./json.ts";
-import type { OutputFormat, ToolDefinition } from "./tool.ts";
+import { isJsonObject, type Json, type JsonObject } from "./json.ts";
+import type { OutputFormat, ToolDefinition, ToolQuestion } from "./tool.ts";
 
 /** What may happen to a call: `ask` ends the run until a person has said yes or no. */
 export const TOOL_ACTIONS = ["allow", "ask", "deny"] as const;
@@ -43,6 +43,10 @@ export interface JournaledCall {
   isRepeatable: boolean;
   /** True for a call that may have run: it is asked for again, after a crash. */
   isInDoubt: boolean;
+  /** What the tool itself asks; null if Parley asks whether it may run. */
+  question: ToolQuestion | null;
+  /** What was answered to its questions, by their message. */
+  answers: JsonObject;
   createdAt: number;
   /** When a call that waits can no longer be answered. */
   expiresAt: number;
@@ -68,7 +72,34 @@ export interface ApprovalAnswer {
   reason?: string | undefined;
   /** True if it counts for all calls of the tool in this chat from now on. */
   remember?: boolean;
+  /** The answer to the tool's question; by default, what its schema says. */
+  content?: JsonObject | undefined;
   answeredAt: number;
+}
+
+/** A yes or no, with all answers to the questions of its call. */
+export interface GivenAnswer extends ApprovalAnswer {
+  answers: JsonObject;
+}
+
+/** The answers to a call's questions, with this one. */
+export function answersWith(
+  { question, answers }: JournaledCall,
+  { content }: Pick<ApprovalAnswer, "content">,
+): JsonObject {
+  return question ? { ...answers, [question.message]: content ?? defaultsOf(question) } : answers;
+}
+
+/** What a form has before anybody fills it in; a yes without more is a yes to each question. */
+function defaultsOf({ schema }: ToolQuestion): JsonObject {
+  const fields = isJsonObject(schema["properties"]) ? schema["properties"] as JsonObject : {};
+  return Object.fromEntries(
+    Object.entries(fields).flatMap(([name, field]): [string, Json][] => {
+      if (!isJsonObject(field)) return [];
+      if (field["default"] !== undefined) return [[name, field["default"] as Json]];
+      return field["type"] === "boolean" ? [[name, true]] : [];
+    }),
+  );
 }
 
 /**

@@ -18,6 +18,9 @@ export class Assembly {
   readonly #reasonings = new Map<string, ReasoningPart>();
   readonly #tools = new Map<string, OpenTool>();
 
+  /** True if a step has begun and not ended. */
+  inStep = false;
+
   /** Begins with the parts of an answer to continue, if there is one. */
   constructor(before: readonly Part[] = []) {
     this.#parts = copyOf(before);
@@ -34,7 +37,11 @@ export class Assembly {
       case "step-start":
         this.#texts.clear();
         this.#reasonings.clear();
+        this.inStep = true;
         this.#parts.push({ type: "step-start" });
+        break;
+      case "step-finish":
+        this.inStep = false;
         break;
       case "text-start":
         this.#texts.set(event.id, this.#push({ type: "text", text: "", state: "streaming" }));

@@ -1,5 +1,5 @@
 /** The stored form of messages, runs and queues. */
-import type { ApprovalAnswer, JournaledCall, Unattended } from "./approval.ts";
+import type { GivenAnswer, JournaledCall, Unattended } from "./approval.ts";
 import type { Attempt, AttemptEnd } from "./attempt.ts";
 import type { Chat } from "./chat.ts";
 import type { RunFailure } from "./errors.ts";
@@ -137,7 +137,7 @@ export interface RunBeginning {
   /** The files in the prompt; the chat gets those that it does not have yet. */
   fileIds: string[];
   /** Set if it goes on after approvals: those that are answered with it, and the ids of all. */
-  approvals?: { answers: ApprovalAnswer[]; ids: string[] };
+  approvals?: { answers: GivenAnswer[]; ids: string[] };
 }
 
 /** Consecutive events of one run, with the number of the first. */

@@ -39,6 +39,15 @@ export interface ToolCall {
   runId: string;
   chatId: string;
   ownerId: string;
+  /** What a person has answered to its questions, by their message. */
+  answers: JsonObject;
+}
+
+/** What a tool asks a person before it can go on. */
+export interface ToolQuestion {
+  message: string;
+  /** The JSON schema of the answer, an object. */
+  schema: JsonObject;
 }
 
 /** A file that a tool made. It is kept as a file of the chat. */
@@ -48,8 +57,11 @@ export interface ToolFile {
   filename?: string;
 }
 
-/** What came of a call: for the model, and for people. A failure is told in words. */
-export type ToolResult = ToolOutput | { errorText: string };
+/**
+ * What came of a call: for the model, and for people. A failure is told in words. A tool that asks
+ * something is called again once that is answered.
+ */
+export type ToolResult = ToolOutput | { errorText: string } | { question: ToolQuestion };
 
 /** What a call that succeeded gave. */
 export interface ToolOutput {

@@ -1,5 +1,5 @@
 /** The interfaces of tools: their journal, and the toolbox that a run's loop calls. */
-import type { ApprovalAnswer, JournaledCall, ToolAction } from "./approval.ts";
+import type { GivenAnswer, JournaledCall, ToolAction } from "./approval.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { Principal } from "./principal.ts";
 import type { StoredMessage } from "./records.ts";
@@ -29,7 +29,7 @@ export interface ToolCallStore {
   /** The tools of a chat that have one answer for all calls. */
   remembered(chatId: string): Promise<Map<string, boolean>>;
   /** Answers a call while others of its message wait, and stores the message. False if it cannot. */
-  answer(answer: ApprovalAnswer, message: StoredMessage): Promise<boolean>;
+  answer(answer: GivenAnswer, message: StoredMessage): Promise<boolean>;
 }
 
 /** How a tool server is. */

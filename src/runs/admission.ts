@@ -1,8 +1,9 @@
 /** How a send becomes a run: stored in one transaction, or not at all. */
 import type { Chat } from "../domain/chat.ts";
-import { checkWaits } from "../domain/approval.ts";
+import { answersWith, checkWaits, type GivenAnswer } from "../domain/approval.ts";
 import { AppError, LateError, RunError } from "../domain/errors.ts";
 import { fileIdOf } from "../domain/file.ts";
+import type { JsonObject } from "../domain/json.ts";
 import type { Part } from "../domain/message.ts";
 import type { BusyPolicy } from "../domain/policies.ts";
 import type {
@@ -31,6 +32,8 @@ export interface Send extends AnswerRequest {
   queued?: RunIdentity;
   /** True if the approvals in it count for all calls of their tools in the chat. */
   remember?: boolean | undefined;
+  /** The answer to the question of the tool that is approved in it. */
+  content?: JsonObject | undefined;
   /** Once it is aborted, nothing is begun any more. */
   over?: AbortSignal;
 }
@@ -95,8 +98,7 @@ export async function admit(
   const { chat, message, models: [model], queued } = send;
   const now = clock.now();
   const { plan, promptTokens } = await planOf(send, look, parts);
-  await checkApprovals(plan, send, now, parts);
-  for (const answer of plan.approvals?.answers ?? []) answer.remember = send.remember ?? false;
+  const answers = await checkedAnswers(plan, send, now, parts);
   if (send.over?.aborted) return { kind: "moved" };
   const record: RunRecord = {
     id: ids.uuid(),
@@ -116,7 +118,9 @@ export async function admit(
   const attempt = newAttempt(whose, "answer", model, promptTokens, ids.uuid(), now);
   const beginning: RunBeginning = {
     run: record,
-    ...plan,
+    prompt: plan.prompt,
+    store: plan.store,
+    ...(plan.approvals && { approvals: { answers, ids: plan.approvals.ids } }),
     leafKey: look.state.leafKey,
     attempt,
     lease: ownership.lease(record.id),
@@ -165,21 +169,22 @@ export async function planOf(
 }
 
 /** @throws {AppError} `conflict` or `gone` for approvals that nobody waits for any more. */
-async function checkApprovals(
+async function checkedAnswers(
   { approvals }: SendPlan,
-  { chat }: Send,
+  { chat, remember = false, content }: Send,
   now: number,
   { toolCalls }: Needed,
-): Promise<void> {
-  for (const { id } of approvals?.answers ?? []) {
-    const call = await toolCalls.find(chat.ownerId, id);
+): Promise<GivenAnswer[]> {
+  return await Promise.all((approvals?.answers ?? []).map(async (answer) => {
+    const call = await toolCalls.find(chat.ownerId, answer.id);
     if (!call || call.chatId !== chat.id) {
       throw new AppError("conflict", "This approval belongs to another chat", {
         detail: "A copy of a chat cannot approve what the chat itself asked for.",
       });
     }
     checkWaits(call, now);
-  }
+    return { ...answer, remember, answers: answersWith(call, { content }) };
+  }));
 }
 
 /**

@@ -1,8 +1,15 @@
 /** A yes or no to a call that waits for one. */
-import { type ApprovalAnswer, checkWaits, type JournaledCall } from "../domain/approval.ts";
+import {
+  answersWith,
+  type ApprovalAnswer,
+  checkWaits,
+  type JournaledCall,
+} from "../domain/approval.ts";
 import { settlesWithin } from "../domain/clock.ts";
 import { AppError } from "../domain/errors.ts";
+import type { JsonObject } from "../domain/json.ts";
 import { isToolPart, type Part } from "../domain/message.ts";
+import { argumentsProblem } from "../models/output.ts";
 import type { ActiveRuns } from "./active.ts";
 import { modelsOf } from "./admission.ts";
 import type { Lanes } from "./lanes.ts";
@@ -11,6 +18,7 @@ import { withAnswers } from "./plan.ts";
 import { busy, chatGone } from "./refusals.ts";
 import type { RunStream } from "./run_stream.ts";
 import type { Sending } from "./sending.ts";
+import { isOpenCall } from "./tool_parts.ts";
 
 type Needed =
   & Pick<Parts, "toolCalls" | "conversation" | "runs" | "clock" | "disk">
@@ -47,6 +55,7 @@ export class Approving {
       const call = await this.parts.toolCalls.find(ownerId, given.id);
       if (!call) throw unknownApproval();
       checkWaits(call, answer.answeredAt);
+      await checkContent(call, answer);
       await this.#checkChat(call);
       const message = await this.parts.conversation.message(call.chatId, call.messageKey);
       if (!message) throw movedOn();
@@ -55,7 +64,8 @@ export class Approving {
       if (!parts.some(waits)) {
         return { call: answered, run: await this.#goOn(call, answer, message) };
       }
-      if (!await this.parts.toolCalls.answer(answer, { ...message, parts })) throw movedOn();
+      const whole = { ...answer, answers: answersWith(call, answer) };
+      if (!await this.parts.toolCalls.answer(whole, { ...message, parts })) throw movedOn();
       await this.parts.disk.durable();
       return { call: answered, run: undefined };
     });
@@ -103,15 +113,32 @@ export class Approving {
       keyed: undefined,
       busy: "reject",
       remember: answer.remember,
+      content: answer.content,
     });
     return stream;
   }
 }
 
+/** @throws {AppError} `bad_request` if the answer to the tool's question is not one. */
+async function checkContent(
+  call: JournaledCall,
+  answer: Pick<ApprovalAnswer, "approved" | "content">,
+): Promise<void> {
+  const { question } = call;
+  if (!answer.approved || !question) return;
+  const content = answersWith(call, answer)[question.message] as JsonObject;
+  const problem = await argumentsProblem(content, question.schema);
+  if (problem === undefined) return;
+  const detail = `Expected an answer to the question of ${call.tool}: ${problem}`;
+  throw new AppError("bad_request", "The tool's question is not answered", {
+    detail: `${detail}.`,
+    validations: [{ field: "content", detail }],
+  });
+}
+
 /** True for a call that waits for a yes or no, or for its client. */
 function waits(part: Part): boolean {
-  return isToolPart(part) && !part.providerExecuted &&
-    (part.state === "approval-requested" || part.state === "input-available");
+  return isOpenCall(part) || (isToolPart(part) && part.state === "approval-requested");
 }
 
 function unknownApproval(): AppError {

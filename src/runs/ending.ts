@@ -45,10 +45,11 @@ export function endByError(error: unknown): Pick<RunEnd, "state" | "finishReason
   return { state: endOf("fail"), finishReason: "error", failure };
 }
 
-/** The events that end a run's streams. `before` is the answer that the run continues. */
+/** The events that end a run's streams, maybe in a step. `before` is the answer that the run continues. */
 export function endEvents(
   { state, finishReason, failure, usage, stepUsage, model }: RunEnd,
   before: StoredMessage | undefined,
+  { inStep }: { inStep: boolean },
 ): RunEvent[] {
   const making = {
     usage,
@@ -57,7 +58,7 @@ export function endEvents(
   };
   if (failure) return [{ type: "error", failure, ...making }];
   return [
-    { type: "step-finish", finishReason, usage: stepUsage },
+    ...(inStep ? [{ type: "step-finish" as const, finishReason, usage: stepUsage }] : []),
     {
       type: "finish",
       state: state as Exclude<MessageStatus, "failed">,

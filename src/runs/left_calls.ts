@@ -114,6 +114,8 @@ function askedFor(
       createdAt: renewal.now,
       expiresAt: renewal.now,
       request: null,
+      question: null,
+      answers: {},
     },
     run,
     renewal,

@@ -4,6 +4,7 @@ import { AppError } from "../domain/errors.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { isToolPart, type Part, type ToolPart } from "../domain/message.ts";
 import type { RunBeginning, StoredMessage } from "../domain/records.ts";
+import { isOpenCall, isResponded } from "./tool_parts.ts";
 
 /** A message as it was sent. */
 export interface SentMessage {
@@ -15,7 +16,9 @@ export interface SentMessage {
 }
 
 /** The message to answer, what becomes of it in the store, and the approvals that come with it. */
-export type SendPlan = Pick<RunBeginning, "prompt" | "store" | "approvals">;
+export interface SendPlan extends Pick<RunBeginning, "prompt" | "store"> {
+  approvals?: { answers: ApprovalAnswer[]; ids: string[] };
+}
 
 /** The active branch, as far as a plan needs it. */
 export interface Branch {
@@ -128,15 +131,6 @@ function answerIn(
 
 /** The most characters of a reason that are kept. */
 export const MAX_REASON = 1_000;
-
-function isResponded(part: Part): part is ToolPart & { approval: { id: string } } {
-  return isToolPart(part) && part.state === "approval-responded" && part.approval !== undefined;
-}
-
-/** A call that the client has to answer. */
-function isOpenCall(part: Part): part is ToolPart {
-  return isToolPart(part) && part.state === "input-available" && !part.providerExecuted;
-}
 
 /** True if the message ends in a call with its result, or its yes or no, so that an answer can follow. */
 function goesOn(parts: readonly Part[]): boolean {

@@ -204,7 +204,7 @@ async function unlessDamaged<T>(work: Promise<T>): Promise<T | undefined> {
 function interruption(
   run: AbandonedRun["run"],
   before: StoredMessage | undefined,
-  { assembly, head, inStep, usage, serverCalls }: Remains,
+  { assembly, head, usage, serverCalls }: Remains,
   journal: JournaledCall[],
   { clock, ids, approvalMs }: Needed,
 ) {
@@ -220,8 +220,7 @@ function interruption(
   const renewal = { key, now: endedAt, approvalMs, newId: () => ids.uuid(), serverCalls };
   const calls = leftCalls(run, journal, assembly.parts({ ended: false }), renewal);
   for (const event of calls.events) assembly.apply(event);
-  const closing = [...calls.events, ...assembly.closing(), ...endEvents(end, before)]
-    .filter(({ type }) => type !== "step-finish" || inStep);
+  const closing = [...calls.events, ...assembly.closing(), ...endEvents(end, before, assembly)];
   const ending = endingOf({
     run,
     before,

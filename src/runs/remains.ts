@@ -14,8 +14,6 @@ export class Remains {
   /** The number of the last event. */
   head = 0;
   last: RunEvent | undefined;
-  /** True if a step has begun and not ended. */
-  inStep = false;
   /** True if the answer has not all that is in the log. */
   isDamaged = false;
   /** True if no more text fits. */
@@ -44,11 +42,9 @@ export class Remains {
     }
     this.last = event;
     this.assembly.apply(event);
-    if (event.type === "step-start") this.inStep = true;
     if (event.type === "tool-input" && event.server) this.serverCalls.add(event.toolCallId);
     if (event.type === "text-delta") this.#said += event.text.length;
     if (event.type !== "step-finish") return;
-    this.inStep = false;
     this.#said = 0;
     this.#whole = addUsage(this.#whole, event.usage);
   }

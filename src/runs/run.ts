@@ -24,6 +24,9 @@ type Needed =
   & ConstructorParameters<typeof ToolLoop>[4]
   & Pick<Parts, "conversation" | "logger" | "systemPrompts" | "outputTokens" | "deadlineMs">;
 
+/** The end of a run that waits for a person. */
+const WAITS = { state: endOf("complete"), finishReason: "tool-calls", failure: null } as const;
+
 /** How long a step may take to notice that its run was ended, in milliseconds. */
 const STEP_GRACE = 1_000;
 
@@ -99,7 +102,7 @@ export class Run {
     const listener = this.#listener(signal);
     if (!continuation) this.#emit({ type: "start", messageId, model });
     this.#tools = await this.#loop.open();
-    await this.#loop.resume(signal, listener);
+    if (!await this.#loop.resume(signal, listener)) return this.#endAs(WAITS);
     if (!continuation) this.#emit({ type: "step-start", messageId });
     let outcome = await this.#step(continuation, signal);
     while (await this.#loop.afterStep(this.#lastStep(), signal, listener)) {
@@ -110,9 +113,8 @@ export class Run {
     }
     const failure = await this.#outputFailure(outcome);
     return failure ? this.#endBy(new RunError(failure)) : this.#endAs({
-      state: endOf("complete"),
-      finishReason: this.asked.length > 0 ? "tool-calls" : outcome.finishReason,
-      failure: null,
+      ...WAITS,
+      ...(this.asked.length === 0 && { finishReason: outcome.finishReason }),
     });
   }
 
@@ -204,7 +206,7 @@ export class Run {
 
   /** Stores the end and publishes it; tries until that can be done, or the log is closed. */
   async #finish(end: RunEnd): Promise<RunEnd> {
-    for (const event of [...this.#closing(end), ...endEvents(end, this.#before)]) {
+    for (const event of [...this.#closing(end), ...endEvents(end, this.#before, this.#assembly)]) {
       attempt(() => this.#assembly.apply(event));
       this.#log.append(event);
     }

@@ -9,6 +9,7 @@ import { argumentsProblem } from "../models/output.ts";
 import type { Parts } from "./parts.ts";
 import { whileHeld } from "./patience.ts";
 import type { AnswerRequest } from "./run_job.ts";
+import { failed, isOpenCall, isOwnCall, isResponded } from "./tool_parts.ts";
 import { resultEvents } from "./tool_result.ts";
 
 type Needed =
@@ -25,6 +26,7 @@ const REPEATS = 5;
 /** How many names of tools a model is told that called one that does not exist. */
 const TOLD = 50;
 
+const UNATTENDED = "Denied: this call needs the approval of a person, and nobody watches this run.";
 const ENDED = "The run ended before the tool did. It may have had an effect.";
 
 /** A call that has no result yet. */
@@ -60,7 +62,7 @@ export class ToolLoop {
     private readonly before: readonly Part[],
     private readonly parts: Needed,
   ) {
-    this.isUsed = before.some(isAnswered);
+    this.isUsed = before.some(isResponded);
   }
 
   /** Finds the tools. A client's own tool of the same name comes first. */
@@ -73,11 +75,15 @@ export class ToolLoop {
     return [...this.#tools.values()];
   }
 
-  /** Runs the calls of the continued answer that were approved, and tells of those that were denied. */
-  async resume(signal: AbortSignal, listener: Listener): Promise<void> {
+  /**
+   * Runs the calls of the continued answer that were approved, and tells of those that were denied.
+   * Resolves to whether the model is asked now: not if a tool asks a person something first.
+   */
+  async resume(signal: AbortSignal, listener: Listener): Promise<boolean> {
     const approved: [OpenCall, JournaledCall][] = [];
+    const answers = await this.#answers(signal);
     for (const part of this.before) {
-      if (!isAnswered(part)) continue;
+      if (!isResponded(part)) continue;
       const { toolCallId, approval: { id, approved: isApproved, reason } } = part;
       if (!isApproved) {
         listener.emit({ type: "tool-output-denied", toolCallId, ...(reason && { reason }) });
@@ -85,9 +91,26 @@ export class ToolLoop {
       }
       const call = this.#openCall(part);
       if (typeof call === "string") listener.emit(failed(part, call));
-      else approved.push([call, { ...this.#journaled(call), id, state: "approved" }]);
+      else {
+        const journaled = { ...this.#journaled(call), id, answers: answers.get(id) ?? {} };
+        approved.push([call, { ...journaled, state: "approved" }]);
+      }
     }
     await this.#execute(approved, signal, listener);
+    return this.asked.length === 0;
+  }
+
+  /** By call, what was answered to its tool's questions. */
+  async #answers(signal: AbortSignal): Promise<Map<string, JsonObject>> {
+    if (!this.before.some(isResponded)) return new Map();
+    const { toolCalls } = this.parts;
+    const calls = await whileHeld(
+      this.run.id,
+      () => toolCalls.ofRun(this.run.id),
+      this.parts,
+      signal,
+    );
+    return new Map(calls.map(({ id, answers }) => [id, answers]));
   }
 
   /**
@@ -99,8 +122,8 @@ export class ToolLoop {
     this.#steps++;
     const own = parts.filter(isOwnCall);
     if (this.#tools.size === 0 || own.length === 0) return false;
-    const open = own.filter((part) => isOpen(part) && part.type === "dynamic-tool");
-    const isClients = own.some((part) => isOpen(part) && part.type !== "dynamic-tool");
+    const open = own.filter((part) => isOpenCall(part) && part.type === "dynamic-tool");
+    const isClients = own.some((part) => isOpenCall(part) && part.type !== "dynamic-tool");
     if (open.length > 0 || !isClients) this.#checkLimits(open, listener);
     const runs: [OpenCall, JournaledCall][] = [];
     for (const part of open) {
@@ -119,7 +142,7 @@ export class ToolLoop {
     const isAsked = ({ toolCallId }: ToolPart) =>
       this.asked.some((call) => call.toolCallId === toolCallId);
     const left = parts.filter(isToolPart)
-      .filter((part) => isOpen(part) || isAnswered(part))
+      .filter((part) => isOpenCall(part) || isResponded(part))
       .filter((part) => this.#tools.has(toolNameOf(part)) && !isAsked(part));
     return [
       ...left.map((part) => failed(part, ENDED)),
@@ -158,7 +181,7 @@ export class ToolLoop {
     const action = await this.#actionOf(call);
     if (action === "deny") return `The policies of this server do not allow this call.`;
     if (action === "ask" && this.request.unattended === "deny") {
-      return "Denied: this call needs the approval of a person, and nobody watches this run.";
+      return UNATTENDED;
     }
     return call;
   }
@@ -216,19 +239,24 @@ export class ToolLoop {
 
   async #executeOne(
     part: ToolPart,
-    { id, tool, input }: JournaledCall,
+    journaled: JournaledCall,
     signal: AbortSignal,
     listener: Listener,
   ): Promise<void> {
     const { toolCallId } = part;
-    const { id: runId, chatId, ownerId } = this.run;
-    const call = { id, tool, input, runId, chatId, ownerId };
-    const result = await this.parts.toolbox.execute(call, signal, (output) => {
+    const result = await this.parts.toolbox.execute(journaled, signal, (output) => {
       const progress: RunEvent = { type: "tool-progress", toolCallId, output };
       if (listener.fits(progress)) listener.emit(progress);
     });
     signal.throwIfAborted();
-    for (const event of await resultEvents(part, result, call, this.parts)) {
+    if ("question" in result) {
+      const { id, expiresAt } = this.#journaled(this.#openCall(part) as OpenCall);
+      const { question } = result;
+      if (this.request.unattended === "deny") listener.emit(failed(part, UNATTENDED));
+      else this.asked.push({ ...journaled, id, expiresAt, question, state: "asked" });
+      return;
+    }
+    for (const event of await resultEvents(part, result, journaled, this.parts)) {
       if (listener.fits(event)) listener.emit(event);
       else listener.emit(failed(part, "The result is more than this answer has room for."));
     }
@@ -252,29 +280,11 @@ export class ToolLoop {
       state: "running",
       isRepeatable: tool.readOnly || tool.idempotent,
       isInDoubt: false,
+      question: null,
+      answers: {},
       createdAt: now,
       expiresAt: now + approvalMs,
       request: { model: run.model, protocol: run.protocol, thinking, tools, output, unattended },
     };
   }
-}
-
-/** A call with a yes or no that nothing has come of yet. */
-type Answered = ToolPart & { approval: { id: string; approved: boolean; reason?: string } };
-
-function isAnswered(part: Part): part is Answered {
-  return isToolPart(part) && part.state === "approval-responded" &&
-    part.approval?.approved !== undefined;
-}
-
-function isOwnCall(part: Part): part is ToolPart {
-  return isToolPart(part) && !part.providerExecuted;
-}
-
-function isOpen({ state }: ToolPart): boolean {
-  return state === "input-available";
-}
-
-function failed({ toolCallId }: ToolPart, errorText: string): RunEvent {
-  return { type: "tool-output-error", toolCallId, errorText };
 }

@@ -14,8 +14,8 @@ const SHOWN =
 /** The events of a result: the result itself, then its files. */
 export async function resultEvents(
   { toolCallId }: ToolPart,
-  result: ToolResult,
-  call: ToolCall,
+  result: Exclude<ToolResult, { question: unknown }>,
+  call: Pick<ToolCall, "chatId" | "ownerId">,
   parts: Needed,
 ): Promise<RunEvent[]> {
   if ("errorText" in result) {
@@ -32,7 +32,7 @@ export async function resultEvents(
 /** Keeps a file; undefined if the chat or its owner has too many. */
 async function keep(
   { mediaType, bytes, filename }: ToolFile,
-  { chatId, ownerId }: ToolCall,
+  { chatId, ownerId }: Pick<ToolCall, "chatId" | "ownerId">,
   { files, fileLimits, ids, clock }: Needed,
 ): Promise<ChatFile | undefined> {
   if (bytes.length > fileLimits.bytes) return undefined;

@@ -214,6 +214,9 @@ export const toolCalls = sqliteTable("tool_calls", {
   expiresAt: integer("expires_at").notNull(),
   /** With what the answer goes on, as JSON. */
   request: text(),
+  /** What the tool asks, and what was answered to its questions, as JSON. */
+  question: text(),
+  answers: text(),
   answeredAt: integer("answered_at"),
   reason: text(),
   /** True if the answer counts for all calls of the tool in the chat. */

@@ -1,13 +1,19 @@
-import type { ApprovalAnswer, JournaledCall } from "../domain/approval.ts";
+import type { GivenAnswer, JournaledCall } from "../domain/approval.ts";
 import type { ToolCallStore } from "../domain/tool_ports.ts";
 import type { Database } from "./database.ts";
 import { updateMessage } from "./messages.ts";
 import { sql, type Statement } from "./statement.ts";
 
 /** A row of the table `tool_calls`. */
-interface CallRow extends Omit<JournaledCall, "input" | "request" | "isRepeatable" | "isInDoubt"> {
+interface CallRow extends
+  Omit<
+    JournaledCall,
+    "input" | "request" | "question" | "answers" | "isRepeatable" | "isInDoubt"
+  > {
   input: string;
   request: string | null;
+  question: string | null;
+  answers: string | null;
   isRepeatable: number;
   isInDoubt: number;
 }
@@ -16,7 +22,7 @@ const COLUMNS = sql`tool_calls.id, tool_calls.run_id AS "runId", tool_calls.chat
   tool_calls.owner_id AS "ownerId", message_id AS "messageId", message_key AS "messageKey",
   tool_call_id AS "toolCallId", tool, input, hash, state, is_repeatable AS "isRepeatable",
   is_in_doubt AS "isInDoubt",
-  tool_calls.created_at AS "createdAt", expires_at AS "expiresAt", request`;
+  tool_calls.created_at AS "createdAt", expires_at AS "expiresAt", request, question, answers`;
 
 /** The journal in the database. Only calls of runs of `owner`, this process, are begun. */
 export function toolCallStore(db: Database, owner: string): ToolCallStore {
@@ -103,32 +109,37 @@ export function insertCalls(
     ...call,
     input: JSON.stringify(call.input),
     request: call.request && JSON.stringify(call.request),
+    question: call.question && JSON.stringify(call.question),
+    answers: JSON.stringify(call.answers),
   }));
   const of = (name: keyof JournaledCall) => sql`value ->> ${`$.${name}`}`;
   return sql`
     INSERT INTO tool_calls (id, run_id, chat_id, owner_id, message_id, message_key, tool_call_id,
-      tool, input, hash, state, is_repeatable, is_in_doubt, created_at, expires_at, request)
+      tool, input, hash, state, is_repeatable, is_in_doubt, created_at, expires_at, request,
+      question, answers)
     SELECT ${of("id")}, ${of("runId")}, ${of("chatId")}, ${of("ownerId")}, ${of("messageId")},
       ${of("messageKey")}, ${of("toolCallId")}, ${of("tool")}, ${of("input")}, ${of("hash")},
       ${of("state")}, ${of("isRepeatable")}, ${of("isInDoubt")}, ${of("createdAt")},
-      ${of("expiresAt")}, ${of("request")}
+      ${of("expiresAt")}, ${of("request")}, ${of("question")}, ${of("answers")}
     FROM json_each(${JSON.stringify(rows)}) WHERE ${condition}
     ON CONFLICT DO NOTHING`;
 }
 
 /** The statement that answers a call that waits, once. */
 export function answerCall(
-  { id, approved, reason, remember, answeredAt }: ApprovalAnswer,
+  { id, approved, reason, remember, answers, answeredAt }: GivenAnswer,
   condition: Statement = sql`true`,
 ): Statement<never> {
   return sql`
     UPDATE tool_calls SET state = ${approved ? "approved" : "denied"}, reason = ${reason ?? null},
-      remembered = ${remember ?? false}, answered_at = ${answeredAt}
+      remembered = ${remember ?? false}, answers = ${
+    JSON.stringify(answers)
+  }, answered_at = ${answeredAt}
     WHERE id = ${id} AND state = 'asked' AND expires_at > ${answeredAt} AND ${condition}`;
 }
 
 /** True if all of these calls wait, are of that message, and its chat ends in it. */
-export function canAnswer(answers: readonly ApprovalAnswer[], messageKey: string): Statement {
+export function canAnswer(answers: readonly GivenAnswer[], messageKey: string): Statement {
   if (answers.length === 0) return sql`true`;
   const ids = JSON.stringify(answers.map(({ id }) => id));
   const now = answers[0]!.answeredAt;
@@ -160,11 +171,15 @@ export function closeCalls(
     WHERE run_id = ${runId} AND state IN ('running', 'approved') AND ${condition}`;
 }
 
-function toCall({ input, request, isRepeatable, isInDoubt, ...row }: CallRow): JournaledCall {
+function toCall(
+  { input, request, question, answers, isRepeatable, isInDoubt, ...row }: CallRow,
+): JournaledCall {
   return {
     ...row,
     input: JSON.parse(input),
-    request: request === null ? null : JSON.parse(request),
+    request: JSON.parse(request ?? "null"),
+    question: JSON.parse(question ?? "null"),
+    answers: JSON.parse(answers ?? "{}"),
     isRepeatable: isRepeatable === 1,
     isInDoubt: isInDoubt === 1,
   };

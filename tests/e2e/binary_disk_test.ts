@@ -150,7 +150,7 @@ Deno.test({
       });
       await using server = await spawnParley({
         dataDir,
-        command: withMount({ folder: dataDir, options: "size=600k,mode=0700" }),
+        command: withMount({ folder: dataDir, options: "size=760k,mode=0700" }),
         env: { ...TOKENS, ...providerEnv(provider) },
       });
       const alice = clientOf(server.url, "alice-secret");
@@ -195,7 +195,7 @@ Deno.test({
       });
       await using server = await spawnParley({
         dataDir,
-        command: withMount({ folder: dataDir, options: "size=600k,mode=0700" }),
+        command: withMount({ folder: dataDir, options: "size=760k,mode=0700" }),
         env: { ...TOKENS, ...providerEnv(provider) },
       });
       const alice = clientOf(server.url, "alice-secret");

@@ -21,7 +21,7 @@ export interface TestWorkspace {
   /** The folder of the workspace. */
   root: string;
   server: Workspace;
-  call(tool: string, input: JsonObject, options?: CallOptions): Promise<ToolResult>;
+  call(tool: string, input: JsonObject, options?: CallOptions): Promise<Answered>;
   /** The output of a call that succeeds. */
   output<T = string>(tool: string, input: JsonObject, options?: CallOptions): Promise<T>;
   /** The words of a call that fails. */
@@ -43,7 +43,7 @@ export async function withWorkspace(
   const call = (tool: string, input: JsonObject, options: CallOptions = {}) => {
     const { chatId = "chat", signal = new AbortController().signal, progress = () => {} } = options;
     const ids = { id: crypto.randomUUID(), runId: "run", chatId, ownerId: "owner" };
-    return server.execute(tool, { ...ids, tool, input }, signal, progress);
+    return answered(server.execute(tool, { ...ids, tool, input, answers: {} }, signal, progress));
   };
   try {
     await use({
@@ -95,3 +95,12 @@ export async function until(holds: () => boolean, what: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+/** A result that is no question: the workspace asks none. */
+async function answered(called: Promise<ToolResult>): Promise<Answered> {
+  const result = await called;
+  if ("question" in result) throw new Error(`the tool asks: ${result.question.message}`);
+  return result;
+}
+
+type Answered = Exclude<ToolResult, { question: unknown }>;

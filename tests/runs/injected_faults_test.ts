@@ -20,12 +20,13 @@ const METHODS = [
   ...["messages.read", "messages.siblings", "queue.add", "queue.find"],
   ...["queue.hold", "queue.isHeld", "queue.list", "queue.next", "queue.remove", "runs.begin"],
   ...["runs.current", "runs.find", "runs.view", "toolCalls.answer"],
-  ...["toolCalls.begin", "toolCalls.find", "toolCalls.remembered", "toolCalls.waiting"],
+  ...["toolCalls.begin", "toolCalls.find", "toolCalls.ofRun", "toolCalls.remembered"],
+  "toolCalls.waiting",
 ];
 
 /** Methods that change nothing: there is nothing to lose the answer of. */
 const READING =
-  /\.(get|find|read|list|next|isHeld|current|outline|view|siblings|remembered|waiting)$/;
+  /\.(get|find|read|list|next|isHeld|current|outline|view|siblings|remembered|waiting|ofRun)$/;
 
 /** The first calls of every send: a failure there is the same in each scenario, so that one has it. */
 const COMMON = new Set(["chats.get", "runs.current", "runs.view"]);

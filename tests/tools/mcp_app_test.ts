@@ -1,17 +1,20 @@
-/** MCP servers of a `.mcp.json`, in a whole Parley: their tools in a run, and a sign-in by a browser. */
+/** MCP servers of a `.mcp.json` in a whole Parley: tools in a run, their questions, a sign-in by a browser. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { JsonObject } from "../../src/domain/json.ts";
 import { oauthPair } from "../kit/mcp/oauth.ts";
 import { packageArgs } from "../kit/mcp/server.ts";
 import { MODELS, startScripted } from "../kit/scripted.ts";
+import type { ScriptSource } from "../kit/provider/provider.ts";
 import { readFrames, UI } from "../kit/ui.ts";
+import { answer, approvalsOf, follow } from "../runs/approvals_kit.ts";
 
 /** A Parley with these servers in its `.mcp.json`. */
-async function startWith(mcpServers: Record<string, unknown>) {
+async function startWith(mcpServers: Record<string, unknown>, env: Record<string, string> = {}) {
   const folder = await Deno.makeTempDir();
   const file = `${folder}/.mcp.json`;
   await Deno.writeTextFile(file, JSON.stringify({ mcpServers }));
   const scripted = await startScripted({
-    env: { PARLEY_MCP_CONFIG: file, PARLEY_PUBLIC_URL: "http://127.0.0.1:4320" },
+    env: { PARLEY_MCP_CONFIG: file, PARLEY_PUBLIC_URL: "http://127.0.0.1:4320", ...env },
     environment: Deno.env.toObject(),
   });
   return {
@@ -31,16 +34,7 @@ Deno.test("a model calls a tool of an unchanged server from npm", async () => {
   assertEquals(servers, [{ name: "everything", status: "ready" }]);
   const echo = tools.find(({ name }: { name: string }) => name === "everything__echo");
   assertEquals([echo.server, echo.input_schema.required], ["everything", ["message"]]);
-  scripted.provider.script(({ body }) => {
-    const { messages } = body as { messages: { role: string; content: string }[] };
-    const last = messages.at(-1)!;
-    return last.role === "tool" ? { steps: [{ text: last.content }, { finish: "stop" }] } : {
-      steps: [
-        { toolCall: { id: "call_1", name: "everything__echo", args: { message: "hello" } } },
-        { finish: "tool-calls" },
-      ],
-    };
-  });
+  scripted.provider.script(callOnce("everything__echo", { message: "hello" }));
   const chat = await scripted.chat();
   const extra = { model: MODELS.compatible };
   const asked = await readFrames(await scripted.send(chat, "Echo", extra, UI));
@@ -54,6 +48,52 @@ Deno.test("a model calls a tool of an unchanged server from npm", async () => {
   }
   const [, answer] = await scripted.history(chat);
   assertMatch(answer!.content, /Echo: hello/);
+});
+
+/** A model that calls this once, and then says what it was told. */
+function callOnce(name: string, args: JsonObject): ScriptSource {
+  return ({ body }) => {
+    const last = (body as { messages: { role: string; content: string }[] }).messages.at(-1)!;
+    return last.role === "tool"
+      ? { steps: [{ text: last.content }, { finish: "stop" as const }] }
+      : {
+        steps: [{ toolCall: { id: "call_1", name, args } }, { finish: "tool-calls" as const }],
+      };
+  };
+}
+
+Deno.test("what a tool asks a person waits as an approval does, and its call is made again", async () => {
+  const args = await packageArgs("@modelcontextprotocol/server-everything", "stdio");
+  await using started = await startWith({ everything: { command: Deno.execPath(), args } }, {
+    PARLEY_TOOL_POLICIES: "everything__*=allow",
+  });
+  const { scripted } = started;
+  const tool = "everything__trigger-elicitation-request";
+  scripted.provider.script(callOnce(tool, {}));
+  for (const approved of [true, false]) {
+    const chat = await scripted.chat();
+    await (await scripted.send(chat, "Ask me")).text();
+    const [approval] = await approvalsOf(scripted);
+    assertEquals(approval!.tool, tool);
+    const question = approval!["question"] as { message: string; schema: JsonObject };
+    assertMatch(question.message, /provide inputs/i);
+    assert((question.schema["required"] as string[]).includes("name"));
+    if (approved) {
+      const wrong = await answer(scripted, approval!.id, { approved, content: { name: 1 } });
+      assertEquals(wrong.status, 400);
+      assertEquals(wrong.body.validations[0].field, "content");
+    }
+    const content = { name: "Ada", check: true, email: "ada@example.com" };
+    const { status, body } = await answer(scripted, approval!.id, {
+      approved,
+      ...(approved && { content }),
+    });
+    assertEquals(status, 200, JSON.stringify(body));
+    await follow(scripted, body.run);
+    const [, message] = await scripted.history(chat);
+    assertMatch(message!.content, approved ? /Ada/ : /denied/i);
+    assertEquals(await approvalsOf(scripted), []);
+  }
 });
 
 Deno.test("a browser comes back from a sign-in, and the server's tools are there", async () => {

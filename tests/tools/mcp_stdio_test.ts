@@ -273,9 +273,9 @@ Deno.test("what a program sends wrongly fails its call, and no other", async () 
   }, { secrets: ["s3cret-token"] });
 });
 
-Deno.test("what a program asks for is refused", async () => {
+Deno.test("what a program asks for is refused, and so is a question that is none", async () => {
   await withBad("well", async (server) => {
-    assertEquals(await call(server, "ask"), { output: "[-32601,-32601,-32601,-32601]" });
+    assertEquals(await call(server, "ask"), { output: "[-32602,-32601,-32601,-32601]" });
   });
 });
 

@@ -3,6 +3,8 @@ import type { JournaledCall } from "../../domain/approval.ts";
 import { RUN_EXAMPLE } from "../answer.ts";
 import { readBody } from "../body.ts";
 import { CHAT_EXAMPLE, idInPath, timeSchema } from "../chat.ts";
+import type { JsonObject } from "../../domain/json.ts";
+import { objectSchema } from "../../wire/validate.ts";
 import type { App, HttpParts } from "../context.ts";
 import {
   answer,
@@ -33,6 +35,9 @@ const approvalSchema = () =>
     input: z.looseObject({}).meta({ description: "The arguments. A yes is for just these." }),
     may_have_run: z.boolean().meta({
       description: "True if Parley ended while the call ran, so that it may have had its effect.",
+    }),
+    question: z.object({ message: z.string(), schema: z.looseObject({}) }).optional().meta({
+      description: "What the tool itself asks, with the JSON schema of the answer.",
     }),
     created_at: timeSchema(),
     expires_at: timeSchema(),
@@ -85,6 +90,11 @@ const answerSchema = z.object({
   approved: z.boolean(),
   reason: z.string().max(REASON).optional().meta({
     description: "Told to the model if the call is denied.",
+  }),
+  content: objectSchema.optional().meta({
+    description:
+      "The answer to the tool's question; by default, what its schema has as defaults, " +
+      "and a yes to what is true or false.",
   }),
   remember: z.literal("chat").optional().meta({
     description: "The answer counts for all calls of this tool in the chat from now on.",
@@ -145,13 +155,20 @@ export function approvals(app: App, parts: HttpParts): void {
 
   app.post("/api/v2/approvals/:approval", answerApproval, async (c) => {
     const id = idInPath(c, "approval");
-    const { approved, reason, remember } = await readBody(
+    const { approved, reason, remember, content } = await readBody(
       c,
       parts,
       answerSchema,
       "Failed to decode approval",
     );
-    const given = { id, approved, reason, remember: remember === "chat" };
+    const given = {
+      id,
+      approved,
+      reason,
+      remember: remember === "chat",
+      // It was parsed from JSON.
+      content: content as JsonObject | undefined,
+    };
     const { call, run } = await runs.approve(c.var.principal.id, given);
     const { identity } = run ?? {};
     return c.json({
@@ -172,6 +189,7 @@ function approvalJson(call: JournaledCall): z.infer<ReturnType<typeof approvalSc
     tool: call.tool,
     input: call.input,
     may_have_run: call.isInDoubt,
+    ...(call.question && { question: call.question }),
     created_at: new Date(call.createdAt).toISOString(),
     expires_at: new Date(call.expiresAt).toISOString(),
   };

@@ -1,152 +1,22 @@
 import type { CallToolResult, Client, Progress } from "@modelcontextprotocol/client";
 import { type Clock, NOT_NEEDED } from "../../domain/clock.ts";
 import type { Json, JsonObject } from "../../domain/json.ts";
-import type { McpServerConfig } from "../../domain/mcp.ts";
+import type { ToolCall, ToolQuestion } from "../../domain/tool.ts";
 import type { OwnTool } from "../tool_server.ts";
 import { CallTime, ProgressPace } from "./call_limits.ts";
-import { startChild } from "./child.ts";
-import { HttpTransport } from "./http.ts";
-import type { SignIn } from "./sign_in.ts";
-import { StdioTransport } from "./stdio.ts";
+import type { Questions } from "./questions.ts";
 import { listTools } from "./tool_list.ts";
 import type { ServerTransport } from "./transport.ts";
 import { isNetwork, statusOf, wordsFor } from "./words.ts";
-
-/** What servers are connected with. */
-export interface McpParts {
-  clock: Clock;
-  /** Parley's environment, of which programs get a little. */
-  environment: Readonly<Record<string, string | undefined>>;
-  /** Parley's version, for the servers. */
-  version: string;
-}
-
-/** What former connections taught. */
-export interface Lessons {
-  /** True if it is of the older era, of which some servers do not bear being asked for it. */
-  isOld: boolean;
-  /** How long to wait for it to say its era, in milliseconds. */
-  probeMs: number;
-}
-
-type Sdk = typeof import("@modelcontextprotocol/client");
-
-/** How long a server may take to be ready, in milliseconds: some download themselves first. */
-const START = 60_000;
-
-/** How long a call may take if nothing else is configured, in milliseconds. */
-const CALL = 60_000;
 
 /** How long the list of tools may take, in milliseconds. */
 const LIST = 30_000;
 
 /** Longer than any limit of ours. */
-const NEVER = 2 ** 31 - 1;
-
-/**
- * Connects to a server, in whichever era of the protocol it speaks.
- * @throws {Error} whose message continues the server's name, as "cannot be started".
- */
-export async function connect(
-  config: McpServerConfig,
-  parts: McpParts,
-  lessons: Lessons,
-  signal: AbortSignal,
-  signIn: SignIn | undefined,
-): Promise<Connection> {
-  // Only now: without servers, nobody has to load it.
-  const sdk = await import("@modelcontextprotocol/client");
-  const time = new CallTime(START, parts.clock);
-  const either = AbortSignal.any([signal, time.signal]);
-  try {
-    return await connectInTime(config, parts, sdk, lessons, either, signIn);
-  } catch (error) {
-    if (!time.signal.aborted) throw error;
-    throw new Error(`was not ready within ${START / 1000} s`, { cause: error });
-  } finally {
-    time.end();
-  }
-}
-
-async function connectInTime(
-  config: McpServerConfig,
-  parts: McpParts,
-  sdk: Sdk,
-  lessons: Lessons,
-  signal: AbortSignal,
-  signIn: SignIn | undefined,
-): Promise<Connection> {
-  if (signal.aborted) throw new Error("was closed");
-  const { target } = config;
-  const attempt = (transport: ServerTransport, isOld: boolean) =>
-    connectBy(transport, sdk, parts, { ...lessons, isOld }, signal, config);
-  if ("command" in target) {
-    const transport = () =>
-      new StdioTransport(startChild(target, parts.environment, parts.clock), parts.clock);
-    const tried = lessons.isOld;
-    lessons.isOld = false;
-    const connection = await attempt(transport(), tried).catch((error) => {
-      // It may have ended because of the question for its era.
-      if (tried || signal.aborted || !(error instanceof EndedAtQuestion)) throw error;
-      return attempt(transport(), true);
-    });
-    lessons.isOld = connection.isOld;
-    return connection;
-  }
-  const transport = (type: "http" | "sse") =>
-    new HttpTransport({ ...target, type }, sdk, parts.clock, signIn?.provider(sdk));
-  try {
-    return await attempt(transport(target.type), target.type === "sse");
-  } catch (error) {
-    const status = statusOf((error as Error).cause) ?? 0;
-    const isOther = [400, 404, 405, 406, 415].includes(status) && target.type === "http";
-    if (!isOther || signal.aborted) throw error;
-    // It may speak the transport of 2024 only. If not, what it said first is the reason.
-    return await attempt(transport("sse"), true).catch(() => {
-      throw error;
-    });
-  }
-}
-
-/** The program ended when it was asked for its era. */
-class EndedAtQuestion extends Error {}
-
-/** Tries to connect by one transport. */
-async function connectBy(
-  transport: ServerTransport,
-  sdk: Sdk,
-  { clock, version }: McpParts,
-  { isOld, probeMs }: Lessons,
-  signal: AbortSignal,
-  { timeoutMs = CALL }: McpServerConfig,
-): Promise<Connection> {
-  const onAbort = () => void transport.close().catch(() => {});
-  signal.addEventListener("abort", onAbort);
-  const list = new ListState();
-  const client = new sdk.Client({ name: "parley", version }, {
-    capabilities: {},
-    versionNegotiation: { mode: isOld ? "legacy" : "auto", probe: { timeoutMs: probeMs } },
-    inputRequired: { autoFulfill: false },
-    listChanged: {
-      tools: { autoRefresh: false, debounceMs: 0, onChanged: () => list.changed() },
-    },
-  });
-  transport.onunwatched = () => list.unwatched();
-  try {
-    await client.connect(transport, { timeout: NEVER });
-    return new Connection(client, transport, clock, timeoutMs, list);
-  } catch (error) {
-    await transport.close();
-    const words = transport.failure ?? wordsFor(error);
-    const isQuestion = (error as { code?: unknown }).code === "ERA_NEGOTIATION_FAILED";
-    throw new (isQuestion ? EndedAtQuestion : Error)(words, { cause: error });
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
+export const NEVER = 2 ** 31 - 1;
 
 /** Whether the list of tools is the newest. */
-class ListState {
+export class ListState {
   isNewest = false;
   #isUnwatched = false;
 
@@ -182,6 +52,7 @@ export class Connection {
     private readonly clock: Clock,
     private readonly timeoutMs: number,
     private readonly list: ListState,
+    private readonly questions: Questions,
   ) {
     const ended = Promise.withResolvers<string>();
     this.ended = ended.promise;
@@ -227,8 +98,28 @@ export class Connection {
     }
   }
 
-  /** Calls a tool. @throws {Error} in words; `NotTaken` if it can be tried again. */
+  /**
+   * Calls a tool; the result is a question if it needs an answer that nobody has given.
+   * @throws {Error} in words; `NotTaken` if it can be tried again.
+   */
   async call(
+    tool: string,
+    { input, answers }: Pick<ToolCall, "input" | "answers">,
+    signal: AbortSignal,
+    report: (progress: Json) => void,
+  ): Promise<CallToolResult | { question: ToolQuestion }> {
+    using asker = this.questions.open(answers);
+    try {
+      const result = await this.#callNow(tool, input, signal, report);
+      return asker.question ? { question: asker.question } : result;
+    } catch (error) {
+      // What a tool makes of a question that was cancelled does not count.
+      if (asker.question && !signal.aborted) return { question: asker.question };
+      throw error;
+    }
+  }
+
+  async #callNow(
     tool: string,
     input: JsonObject,
     signal: AbortSignal,

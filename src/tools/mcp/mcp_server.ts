@@ -1,11 +1,12 @@
 import { NOT_NEEDED, settlesWithin } from "../../domain/clock.ts";
 import type { Json } from "../../domain/json.ts";
 import type { McpServerConfig } from "../../domain/mcp.ts";
-import type { ToolCall, ToolResult } from "../../domain/tool.ts";
+import type { ToolCall, ToolQuestion, ToolResult } from "../../domain/tool.ts";
 import type { Mask } from "../../observe/mask.ts";
 import type { ServerStatus } from "../../domain/tool.ts";
 import type { OwnTool, ToolServer } from "../tool_server.ts";
-import { connect, type Connection, type Lessons, type McpParts, NotTaken } from "./connection.ts";
+import { connect, type Lessons, type McpParts } from "./connect.ts";
+import { type Connection, NotTaken } from "./connection.ts";
 import { toolResult } from "./result.ts";
 import { SignIn, type SignInParts } from "./sign_in.ts";
 
@@ -86,19 +87,19 @@ export class McpServer implements ToolServer {
 
   async execute(
     tool: string,
-    { input }: ToolCall,
+    call: ToolCall,
     signal: AbortSignal,
     progress: (output: Json) => void,
   ): Promise<ToolResult> {
     this.#run();
     try {
       const connection = await this.#ready(signal);
-      const result = await connection.call(tool, input, signal, progress).catch(async (error) => {
+      const result = await connection.call(tool, call, signal, progress).catch(async (error) => {
         if (!(error instanceof NotTaken)) throw error;
         await connection.ended;
-        return await (await this.#ready(signal)).call(tool, input, signal, progress);
+        return await (await this.#ready(signal)).call(tool, call, signal, progress);
       });
-      return toolResult(result);
+      return "question" in result ? result as { question: ToolQuestion } : toolResult(result);
     } catch (error) {
       return { errorText: this.#sentence((error as Error).message) };
     }

@@ -80,7 +80,7 @@ export function call(
   progress: (output: Json) => void = () => {},
 ): Promise<ToolResult> {
   const ids = { id: "call", runId: "run", chatId: "chat", ownerId: "owner" };
-  return server.execute(tool, { ...ids, tool, input }, signal, progress);
+  return server.execute(tool, { ...ids, tool, input, answers: {} }, signal, progress);
 }
 
 /** Resolves once a condition holds, which some event of another process makes true. */
