@@ -108,17 +108,22 @@ function defaultsOf({ schema }: ToolQuestion): JsonObject {
  */
 export function checkWaits({ state, expiresAt, tool }: JournaledCall, now: number): void {
   if (state !== "asked") {
-    throw new AppError("conflict", "This approval has been answered", {
-      detail: state === "unknown"
+    throw alreadyAnswered(
+      state === "unknown"
         ? `It is not known whether ${tool} ran. A new approval asks for it again.`
         : `The call of ${tool} was ${state === "denied" ? "denied" : "approved"} before.`,
-    });
+    );
   }
   if (expiresAt <= now) {
     throw new AppError("gone", "This approval has expired", {
       detail: `It could be answered until ${new Date(expiresAt).toISOString()}.`,
     });
   }
+}
+
+/** The refusal of a second answer. */
+export function alreadyAnswered(detail = "The first answer counts."): AppError {
+  return new AppError("conflict", "This approval has been answered", { detail });
 }
 
 /** The hash that a yes is bound to: of the tool, and of its input whatever the order of its keys. */

@@ -1,5 +1,6 @@
 /** A yes or no to a call that waits for one. */
 import {
+  alreadyAnswered,
   answersWith,
   type ApprovalAnswer,
   checkWaits,
@@ -97,7 +98,7 @@ export class Approving {
         detail: `The answer was made by "${model}". Send it back with another model to go on.`,
       });
     }
-    const { stream } = await this.sending.send({
+    const { stream, begun } = await this.sending.send({
       ...asked,
       models,
       chat: { id: chatId, ownerId },
@@ -115,6 +116,8 @@ export class Approving {
       remember: answer.remember,
       content: answer.content,
     });
+    // It joined the run that goes on with another's answer, by another process.
+    if (!begun) throw alreadyAnswered();
     return stream;
   }
 }
