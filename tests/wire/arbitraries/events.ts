@@ -124,8 +124,11 @@ const outcome = fc.oneof(
   text.map((errorText) => ({ type: "tool-output-error" as const, errorText })),
 );
 
-const toolBlock: fc.Arbitrary<Block> = fc.tuple(opening, inputEnd, outcome).map((
-  [{ tool, executed, streamed, argsText }, end, outcome],
+/** What a tool shows before its result. */
+const progress = fc.array(json, { maxLength: 2 });
+
+const toolBlock: fc.Arbitrary<Block> = fc.tuple(opening, inputEnd, progress, outcome).map((
+  [{ tool, executed, streamed, argsText }, end, progress, outcome],
 ) => {
   const toolCallId = "call-#";
   // The client runs what it declared.
@@ -141,6 +144,10 @@ const toolBlock: fc.Arbitrary<Block> = fc.tuple(opening, inputEnd, outcome).map(
       ]
       : []),
     { ...call, ...end },
+    // Only the tools of this server show progress; what shows some has a result.
+    ...(result && !by
+      ? progress.map((output) => ({ type: "tool-progress" as const, toolCallId, output }))
+      : []),
     ...(result ? [{ toolCallId, ...result, ...by }] : []),
   ];
 });
