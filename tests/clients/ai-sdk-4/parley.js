@@ -40,6 +40,26 @@ export function stopAnswer(chat) {
   return ask("POST", `/api/v2/chats/${chat}/stop`);
 }
 
-function ask(method, path) {
-  return fetch(url + path, { method, headers: { "Coder-Session-Token": token } });
+/** The calls of a chat that wait for a yes. */
+export async function approvals(chat) {
+  return (await (await ask("GET", `/api/v2/approvals?chat=${chat}`)).json()).approvals;
+}
+
+/** Says yes or no to a call, and waits until the answer that goes on has ended. */
+export async function answerApproval(chat, id, answer) {
+  const response = await ask("POST", `/api/v2/approvals/${id}`, answer);
+  assert.equal(response.status, 200);
+  const { run } = await response.json();
+  await (await ask("GET", `/api/v2/chats/${chat}/stream?run=${run.id}`)).text();
+}
+
+function ask(method, path, body) {
+  return fetch(url + path, {
+    method,
+    headers: {
+      "Coder-Session-Token": token,
+      ...(body && { "Content-Type": "application/json" }),
+    },
+    ...(body && { body: JSON.stringify(body) }),
+  });
 }
