@@ -16,7 +16,7 @@ import {
   type UiMessage,
 } from "./approvals_kit.ts";
 
-const SEQUENCES = countOf("PARLEY_SEQUENCES", 40);
+const SEQUENCES = countOf("PARLEY_APPROVALS", 40);
 
 const ACTIONS = [
   "send",
