@@ -7,9 +7,8 @@ import { type Pair, startPair } from "./shared_kit.ts";
 
 /** How far the beginning is, and what is asked of the database then. */
 const READS = [
-  ["its turn is looked up", 'exists (select "id" from "chats"'],
-  ["the chat is read", "chats.leaf_key"],
-  ["the history is read", "WITH RECURSIVE branch"],
+  ["its turn is looked up", "ORDER BY created_at, rowid LIMIT 1"],
+  ["the chat is looked at", "json_group_array(m.key)"],
 ] as const;
 
 for (const [name, text] of READS) {
