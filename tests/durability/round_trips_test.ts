@@ -27,7 +27,9 @@ async function untilToken(
   await by.ask("POST", "/stop");
   await reader.rest();
   await systemClock.sleep(200);
-  return asked.map((sql) => /SELECT chats|INSERT INTO \w+/.exec(sql)?.[0] ?? sql);
+  const words = asked.map((sql) => /SELECT chats|INSERT INTO \w+/.exec(sql)?.[0] ?? sql);
+  // If the model is slow, the opening is stored before its first token comes: that delays nothing.
+  return words.filter((word, at) => word !== "INSERT INTO events" || words[at - 1] !== word);
 }
 
 Deno.test("a first token costs three round trips: a look, the beginning, and itself", async () => {
