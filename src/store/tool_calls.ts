@@ -1,4 +1,5 @@
 import type { ApprovalAnswer, JournaledCall } from "../domain/approval.ts";
+import type { RunRecord } from "../domain/records.ts";
 import type { ToolCallStore } from "../domain/tool_ports.ts";
 import type { Database } from "./database.ts";
 import { updateMessage } from "./messages.ts";
@@ -22,12 +23,13 @@ const COLUMNS = sql`tool_calls.id, tool_calls.run_id AS "runId", tool_calls.chat
 export function toolCallStore(db: Database, owner: string): ToolCallStore {
   return {
     async begin(calls) {
-      const ids = JSON.stringify(calls.map(({ id }) => id));
+      const ids = JSON.stringify(calls.map(({ id, runId }) => [id, runId]));
       const results = await db.write([
         ...calls.map((call) => beginCall(call, owner)),
         // A try whose answer was lost has begun them.
-        sql<{ id: string }>`SELECT id FROM tool_calls
-          WHERE id IN (SELECT value FROM json_each(${ids})) AND state = 'running'`,
+        sql<{ id: string }>`SELECT tool_calls.id FROM json_each(${ids})
+          JOIN tool_calls ON tool_calls.id = value ->> 0 AND run_id = value ->> 1
+          WHERE state = 'running'`,
       ], { repeatable: true });
       return new Set(results.at(-1)!.rows.map(({ id }) => id));
     },
@@ -142,11 +144,16 @@ function isLast(messageKey: string): Statement {
     WHERE chats.id = tool_calls.chat_id AND leaf_key = message_key)`;
 }
 
-/** The statement that gives answered calls to the run that goes on with them. */
-export function moveCalls(ids: readonly string[], runId: string): Statement<never> {
+/**
+ * The statement that gives answered calls to the run that goes on with them. A copy of their message, in
+ * a fork, names them too: it gets none.
+ */
+export function moveCalls(ids: readonly string[], run: RunRecord): Statement<never> {
   return sql`
-    UPDATE tool_calls SET run_id = ${runId}
-    WHERE id IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+    UPDATE tool_calls SET run_id = ${run.id}
+    WHERE id IN (SELECT value FROM json_each(${JSON.stringify(ids)}))
+      AND chat_id = ${run.chatId} AND message_key = ${run.promptKey}
+      AND state IN ('approved', 'denied')`;
 }
 
 /** The statement that closes the calls of a run that ends; those in doubt stay so. */
