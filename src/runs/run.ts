@@ -171,7 +171,7 @@ export class Run {
   /** What is wrong with an answer that has to be JSON. One that waits for tools is not whole yet. */
   async #outputFailure({ finishReason }: StepOutcome): Promise<RunFailure | undefined> {
     const { output } = this.#job.request;
-    if (!output || finishReason === "tool-calls") return undefined;
+    if (!output || finishReason === "tool-calls" || this.asked.length > 0) return undefined;
     return await outputFailure(messageText({ parts: this.#lastStep() }), output);
   }
 

@@ -25,6 +25,8 @@ const REPEATS = 5;
 /** How many names of tools a model is told that called one that does not exist. */
 const TOLD = 50;
 
+const DENIED = "The policies of this server do not allow this call.";
+
 const ENDED = "The run ended before the tool did. It may have had an effect.";
 
 /** A call that has no result yet. */
@@ -83,7 +85,8 @@ export class ToolLoop {
         listener.emit({ type: "tool-output-denied", toolCallId, ...(reason && { reason }) });
         continue;
       }
-      const call = this.#openCall(part);
+      // Its tool or the policies may have changed since it was asked for.
+      const call = await this.#fitting(part);
       if (typeof call === "string") listener.emit(failed(part, call));
       else approved.push([call, { ...this.#journaled(call), id, state: "approved" }]);
     }
@@ -118,9 +121,11 @@ export class ToolLoop {
   closing(parts: readonly Part[]): RunEvent[] {
     const isAsked = ({ toolCallId }: ToolPart) =>
       this.asked.some((call) => call.toolCallId === toolCallId);
-    const left = parts.filter(isToolPart)
-      .filter((part) => isOpen(part) || isAnswered(part))
-      .filter((part) => this.#tools.has(toolNameOf(part)) && !isAsked(part));
+    const left = parts.filter(isToolPart).filter((part) =>
+      // The run may have ended before it knew its tools.
+      isAnswered(part) ||
+      (isOpen(part) && this.#tools.has(toolNameOf(part)) && !isAsked(part))
+    );
     return [
       ...left.map((part) => failed(part, ENDED)),
       ...this.asked.map(({ id, toolCallId }): RunEvent => ({
@@ -149,14 +154,23 @@ export class ToolLoop {
     throw new RunError({ class: "tool_limit", message: reason, retryable: false });
   }
 
-  /** The call, or why it cannot be run. */
-  async #checked(part: ToolPart): Promise<OpenCall | string> {
+  /** The call, or why it cannot be run whoever says yes. */
+  async #fitting(part: ToolPart): Promise<OpenCall | string> {
     const call = this.#openCall(part);
     if (typeof call === "string") return call;
     const problem = await argumentsProblem(call.input, call.tool.schema);
     if (problem !== undefined) return `The arguments do not fit the tool: ${problem}.`;
+    return this.parts.toolbox.actionOf(call.tool, call.input) === "deny" ? DENIED : call;
+  }
+
+  /** The call, or why it cannot be run. */
+  async #checked(part: ToolPart): Promise<OpenCall | string> {
+    const call = await this.#fitting(part);
+    if (typeof call === "string") return call;
     const action = await this.#actionOf(call);
-    if (action === "deny") return `The policies of this server do not allow this call.`;
+    if (action === "deny") {
+      return "Denied: a person said no to all calls of this tool in this chat.";
+    }
     if (action === "ask" && this.request.unattended === "deny") {
       return "Denied: this call needs the approval of a person, and nobody watches this run.";
     }
