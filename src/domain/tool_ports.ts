@@ -28,7 +28,10 @@ export interface ToolCallStore {
   ): Promise<WaitingCall[]>;
   /** The tools of a chat that have one answer for all calls. */
   remembered(chatId: string): Promise<Map<string, boolean>>;
-  /** Answers a call while others of its message wait, and stores the message. False if it cannot. */
+  /**
+   * Answers a call while others of its message wait, and stores the message. False if it cannot, as when
+   * one of the others does not wait any more.
+   */
   answer(answer: ApprovalAnswer, message: StoredMessage): Promise<boolean>;
 }
 

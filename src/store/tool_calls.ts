@@ -1,4 +1,5 @@
 import type { ApprovalAnswer, JournaledCall } from "../domain/approval.ts";
+import { isToolPart, type Part } from "../domain/message.ts";
 import type { RunRecord } from "../domain/records.ts";
 import type { ToolCallStore } from "../domain/tool_ports.ts";
 import type { Database } from "./database.ts";
@@ -56,9 +57,11 @@ export function toolCallStore(db: Database, owner: string): ToolCallStore {
     },
 
     async answer(given, message) {
+      const { key, parts } = message;
+      const still = stillWait(parts);
       const [{ rowsAffected }] = await db.write([
-        updateMessage(message, canAnswer([given], message.key)),
-        answerCall(given, isLast(message.key)),
+        updateMessage(message, sql`${canAnswer([given], key)} AND ${still}`),
+        answerCall(given, sql`${isLast(key)} AND ${still}`),
       ]);
       return rowsAffected === 1;
     },
@@ -136,6 +139,16 @@ export function canAnswer(answers: readonly ApprovalAnswer[], messageKey: string
   const now = answers[0]!.answeredAt;
   return sql`(SELECT count(*) FROM json_each(${ids}) JOIN tool_calls ON tool_calls.id = value
     WHERE state = 'asked' AND expires_at > ${now} AND ${isLast(messageKey)}) = ${answers.length}`;
+}
+
+/** True unless another process has answered one of the calls that wait by these parts. */
+function stillWait(parts: readonly Part[]): Statement {
+  const ids = parts.flatMap((part) =>
+    isToolPart(part) && part.state === "approval-requested" ? part.approval?.id ?? [] : []
+  );
+  if (ids.length === 0) return sql`true`;
+  return sql`NOT EXISTS (SELECT 1 FROM json_each(${JSON.stringify(ids)})
+    JOIN tool_calls AS other ON other.id = value WHERE other.state <> 'asked')`;
 }
 
 /** True for a call of that message, if its chat ends in it. */
