@@ -11,8 +11,9 @@ import type { Emit, Step, StepOutcome } from "../models/step.ts";
 import type { CatalogModel } from "../models/catalog.ts";
 import { outputFailure } from "../models/output.ts";
 import { Attempts } from "./attempts.ts";
+import { CallIds } from "./call_ids.ts";
 import type { Continuation } from "./continuation.ts";
-import { endByError, endEvents, endingOf, type RunEnd, tooLate } from "./ending.ts";
+import { attempt, endByError, endEvents, endingOf, type RunEnd, tooLate } from "./ending.ts";
 import type { Parts } from "./parts.ts";
 import type { RunJob } from "./run_job.ts";
 import { isTakenOver, type LogWriter, type RunLog } from "./run_log.ts";
@@ -128,12 +129,14 @@ export class Run {
 
   /** One step: builds the prompt, asks the model, and emits what comes. */
   async #step(continuation: Continuation | undefined, signal: AbortSignal): Promise<StepOutcome> {
+    const ids = new CallIds(this.#assembly.parts({ ended: false }));
     const emit: Emit = (event) => {
       if (signal.aborted || this.#state !== "running") return;
       const joined = continuation ? continuation.join(event) : event;
       if (!joined) return;
-      this.#attempts.count(joined, this.#assembly.length);
-      return this.#emit(joined);
+      const named = ids.name(joined);
+      this.#attempts.count(named, this.#assembly.length);
+      return this.#emit(named);
     };
     return await this.#attempts.ask((model) => this.#request(model, continuation), signal, emit);
   }
@@ -284,14 +287,5 @@ export class Run {
     const reason = cause instanceof AppError ? `${cause.message}. ${cause.detail}` : String(cause);
     const { id: run, chatId: chat } = this.record;
     this.#parts.logger.log("error", message, { run, chat, reason });
-  }
-}
-
-/** What `make` gives, or undefined if it throws: nothing may keep a run from its ending. */
-function attempt<T>(make: () => T): T | undefined {
-  try {
-    return make();
-  } catch {
-    return undefined;
   }
 }
