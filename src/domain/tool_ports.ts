@@ -17,10 +17,13 @@ export interface ToolCallStore {
    * approved. Resolves to the ids of those that may: an approved call runs once.
    */
   begin(calls: readonly JournaledCall[]): Promise<ReadonlySet<string>>;
-  /** The calls of a run, in the order in which they came. */
+  /** The calls of a run, in the order in which they came, without what they were asked with. */
   ofRun(runId: string): Promise<JournaledCall[]>;
   find(ownerId: string, id: string): Promise<JournaledCall | undefined>;
-  /** A page of the owner's calls that wait, the oldest first: of answers that their chats end in. */
+  /**
+   * A page of the owner's calls that wait, the oldest first: of answers that their chats end in. Without
+   * what they were asked with.
+   */
   waiting(
     ownerId: string,
     now: number,

@@ -1,5 +1,5 @@
 /** What becomes of the calls of a run that its process left: pure. */
-import { callHash, type JournaledCall } from "../domain/approval.ts";
+import { callHash, type JournaledCall, type PausedRequest } from "../domain/approval.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { isJsonObject, type JsonObject } from "../domain/json.ts";
 import { isToolPart, type Part, toolNameOf, type ToolPart } from "../domain/message.ts";
@@ -44,12 +44,12 @@ export function leftCalls(
     if (!part || part.state === "input-streaming") {
       left.events.push({ type: "tool-input", toolCallId, toolName, input });
     }
-    if (call.state === "denied") left.events.push({ type: "tool-output-denied", toolCallId });
+    if (call.state === "denied") left.events.push(denied(toolCallId, part?.approval?.reason));
     else if (call.state === "running" && call.isRepeatable) {
       left.events.push({ type: "tool-output-error", toolCallId, errorText: ENDED });
     } else if (call.state === "running" || call.state === "approved") {
       const again = { ...call, id: renewal.newId(), isInDoubt: call.state === "running" };
-      left.asked.push(renewed(again, run, renewal));
+      left.asked.push(renewed(again, renewal));
       left.events.push({ type: "tool-approval-request", toolCallId, approvalId: again.id });
     }
   }
@@ -67,6 +67,10 @@ export function leftCalls(
   return left;
 }
 
+function denied(toolCallId: string, reason: string | undefined): RunEvent {
+  return { type: "tool-output-denied", toolCallId, ...(reason !== undefined && { reason }) };
+}
+
 function isOver({ state }: ToolPart): boolean {
   return ["output-available", "output-error", "output-denied", "approval-requested"]
     .includes(state);
@@ -74,7 +78,6 @@ function isOver({ state }: ToolPart): boolean {
 
 function renewed(
   call: JournaledCall,
-  run: RunRecord,
   { key, now, approvalMs }: Renewal,
 ): JournaledCall {
   return {
@@ -83,7 +86,6 @@ function renewed(
     messageKey: key,
     createdAt: now,
     expiresAt: now + approvalMs,
-    request: call.request ?? requestOf(run),
   };
 }
 
@@ -113,13 +115,12 @@ function askedFor(
       isInDoubt: false,
       createdAt: renewal.now,
       expiresAt: renewal.now,
-      request: null,
+      request: requestOf(run),
     },
-    run,
     renewal,
   );
 }
 
-function requestOf({ model, protocol }: RunRecord): JournaledCall["request"] {
+function requestOf({ model, protocol }: RunRecord): PausedRequest {
   return { model, protocol, thinking: false, tools: [], output: null, unattended: "ask" };
 }

@@ -215,7 +215,8 @@ function interruption(
     ...usage,
     model: run.model,
   };
-  const key = before?.key ?? ids.uuid();
+  // The calls of the answer know it by its key.
+  const key = before?.key ?? journal[0]?.messageKey ?? ids.uuid();
   const endedAt = clock.now();
   const renewal = { key, now: endedAt, approvalMs, newId: () => ids.uuid(), serverCalls };
   const calls = leftCalls(run, journal, assembly.parts({ ended: false }), renewal);

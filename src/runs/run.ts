@@ -18,7 +18,8 @@ import type { Parts } from "./parts.ts";
 import type { RunJob } from "./run_job.ts";
 import { isTakenOver, type LogWriter, type RunLog } from "./run_log.ts";
 import type { RunStream } from "./run_stream.ts";
-import { type Listener, ToolLoop } from "./tool_loop.ts";
+import { ToolLoop } from "./tool_loop.ts";
+import type { Listener } from "./tool_result.ts";
 
 type Needed =
   & ConstructorParameters<typeof Attempts>[1]

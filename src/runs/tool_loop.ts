@@ -1,4 +1,4 @@
-import { callHash, type JournaledCall } from "../domain/approval.ts";
+import { callHash, type JournaledCall, type PausedRequest } from "../domain/approval.ts";
 import { RunError } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { isJsonObject, type JsonObject } from "../domain/json.ts";
@@ -9,12 +9,12 @@ import { argumentsProblem } from "../models/output.ts";
 import type { Parts } from "./parts.ts";
 import { whileHeld } from "./patience.ts";
 import type { AnswerRequest } from "./run_job.ts";
-import { resultEvents } from "./tool_result.ts";
+import { type Listener, tellResult } from "./tool_result.ts";
 
 type Needed =
   & Pick<Parts, "toolbox" | "toolCalls" | "toolSteps" | "approvalMs" | "disk" | "ids" | "clock">
   & Parameters<typeof whileHeld>[2]
-  & Parameters<typeof resultEvents>[3];
+  & Parameters<typeof tellResult>[4];
 
 /** How many calls of a step run at once. */
 const AT_ONCE = 8;
@@ -36,12 +36,6 @@ interface OpenCall {
   input: JsonObject;
 }
 
-/** What a loop says to its run. `fits` counts an event; false if the answer has no room for it. */
-export interface Listener {
-  emit: (event: RunEvent) => void;
-  fits: (event: RunEvent) => boolean;
-}
-
 /** The tools of this server in one run: what it may call, and what becomes of its calls. */
 export class ToolLoop {
   /** The calls that wait for a yes or no, so that the run ends. */
@@ -49,6 +43,7 @@ export class ToolLoop {
   /** True once the journal has calls of the run, or will have. */
   isUsed: boolean;
   readonly #tools = new Map<string, ServerTool>();
+  readonly #paused: PausedRequest;
   #remembered: Map<string, boolean> | undefined;
   #steps = 0;
   #last = "";
@@ -63,6 +58,9 @@ export class ToolLoop {
     private readonly parts: Needed,
   ) {
     this.isUsed = before.some(isAnswered);
+    const { thinking, tools, output, unattended } = request;
+    const { model, protocol } = run;
+    this.#paused = { model, protocol, thinking, tools, output, unattended };
   }
 
   /** Finds the tools. A client's own tool of the same name comes first. */
@@ -218,14 +216,21 @@ export class ToolLoop {
     // What changes nothing may run again, so its intent may be lost.
     if (noted.some(({ isRepeatable }) => !isRepeatable)) await disk.durable();
     const waiting = calls.values();
+    const broken = new AbortController();
+    const over = AbortSignal.any([signal, broken.signal]);
     const worker = async () => {
       for (const [{ part }, journaled] of waiting) {
-        signal.throwIfAborted();
-        if (begun.has(journaled.id)) await this.#executeOne(part, journaled, signal, listener);
+        over.throwIfAborted();
+        if (begun.has(journaled.id)) await this.#executeOne(part, journaled, over, listener);
         else listener.emit(failed(part, "Not run: this call has no approval any more."));
       }
     };
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, calls.length) }, worker));
+    const workers = Array.from({ length: Math.min(AT_ONCE, calls.length) }, worker);
+    // What fails here ends the run, and no call goes on behind its end.
+    await Promise.all(workers).catch((error) => {
+      broken.abort(error);
+      throw error;
+    });
   }
 
   async #executeOne(
@@ -242,15 +247,11 @@ export class ToolLoop {
       if (listener.fits(progress)) listener.emit(progress);
     });
     signal.throwIfAborted();
-    for (const event of await resultEvents(part, result, call, this.parts)) {
-      if (listener.fits(event)) listener.emit(event);
-      else listener.emit(failed(part, "The result is more than this answer has room for."));
-    }
+    await tellResult(part, result, call, listener, this.parts);
   }
 
   #journaled({ part: { toolCallId }, tool, input }: OpenCall): JournaledCall {
-    const { run, request, key, parts: { ids, clock, approvalMs } } = this;
-    const { thinking, tools, output, unattended } = request;
+    const { run, key, parts: { ids, clock, approvalMs } } = this;
     const now = clock.now();
     return {
       id: ids.uuid(),
@@ -268,7 +269,7 @@ export class ToolLoop {
       isInDoubt: false,
       createdAt: now,
       expiresAt: now + approvalMs,
-      request: { model: run.model, protocol: run.protocol, thinking, tools, output, unattended },
+      request: this.#paused,
     };
   }
 }

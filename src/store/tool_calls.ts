@@ -9,7 +9,7 @@ import { sql, type Statement } from "./statement.ts";
 /** A row of the table `tool_calls`. */
 interface CallRow extends Omit<JournaledCall, "input" | "request" | "isRepeatable" | "isInDoubt"> {
   input: string;
-  request: string | null;
+  request?: string | null;
   isRepeatable: number;
   isInDoubt: number;
 }
@@ -18,7 +18,13 @@ const COLUMNS = sql`tool_calls.id, tool_calls.run_id AS "runId", tool_calls.chat
   tool_calls.owner_id AS "ownerId", message_id AS "messageId", message_key AS "messageKey",
   tool_call_id AS "toolCallId", tool, input, hash, state, is_repeatable AS "isRepeatable",
   is_in_doubt AS "isInDoubt",
-  tool_calls.created_at AS "createdAt", expires_at AS "expiresAt", request`;
+  tool_calls.created_at AS "createdAt", expires_at AS "expiresAt"`;
+
+/** What the calls of a message were asked with, which is stored once. */
+const REQUEST = sql`(SELECT request FROM tool_calls AS known
+  WHERE known.chat_id = tool_calls.chat_id AND known.message_key = tool_calls.message_key
+    AND known.request IS NOT NULL
+  ORDER BY known.rowid DESC LIMIT 1) AS request`;
 
 /** The journal in the database. Only calls of runs of `owner`, this process, are begun. */
 export function toolCallStore(db: Database, owner: string): ToolCallStore {
@@ -41,7 +47,7 @@ export function toolCallStore(db: Database, owner: string): ToolCallStore {
 
     async find(ownerId, id) {
       const row = await db.get(sql<CallRow>`
-        SELECT ${COLUMNS} FROM tool_calls WHERE id = ${id} AND owner_id = ${ownerId}`);
+        SELECT ${COLUMNS}, ${REQUEST} FROM tool_calls WHERE id = ${id} AND owner_id = ${ownerId}`);
       return row && toCall(row);
     },
 
@@ -99,24 +105,34 @@ function beginCall(call: JournaledCall, owner: string): Statement<never> {
   return insertCalls([{ ...call, state: "running" }], isLive);
 }
 
-/** The statement that writes calls into the journal under a condition. */
+/**
+ * The statement that writes calls into the journal under a condition. What a run was asked with may be
+ * large, with the tools of its client: only the first of its calls has it.
+ */
 export function insertCalls(
   calls: readonly JournaledCall[],
   condition: Statement = sql`true`,
 ): Statement<never> {
-  const rows = calls.map((call) => ({
-    ...call,
-    input: JSON.stringify(call.input),
-    request: call.request && JSON.stringify(call.request),
-  }));
   const of = (name: keyof JournaledCall) => sql`value ->> ${`$.${name}`}`;
+  let last: JournaledCall["request"] = null;
+  const rows = calls.map((call) => {
+    const request = call.request === last ? null : call.request;
+    last = call.request;
+    return {
+      ...call,
+      input: JSON.stringify(call.input),
+      request: request && JSON.stringify(request),
+    };
+  });
+  const isKnown = sql`${of("request")} IS NOT NULL AND ${of("request")} IN
+    (SELECT request FROM tool_calls AS known WHERE known.run_id = ${of("runId")})`;
   return sql`
     INSERT INTO tool_calls (id, run_id, chat_id, owner_id, message_id, message_key, tool_call_id,
       tool, input, hash, state, is_repeatable, is_in_doubt, created_at, expires_at, request)
     SELECT ${of("id")}, ${of("runId")}, ${of("chatId")}, ${of("ownerId")}, ${of("messageId")},
       ${of("messageKey")}, ${of("toolCallId")}, ${of("tool")}, ${of("input")}, ${of("hash")},
       ${of("state")}, ${of("isRepeatable")}, ${of("isInDoubt")}, ${of("createdAt")},
-      ${of("expiresAt")}, ${of("request")}
+      ${of("expiresAt")}, CASE WHEN ${isKnown} THEN NULL ELSE ${of("request")} END
     FROM json_each(${JSON.stringify(rows)}) WHERE ${condition}
     ON CONFLICT DO NOTHING`;
 }
@@ -184,7 +200,7 @@ function toCall({ input, request, isRepeatable, isInDoubt, ...row }: CallRow): J
   return {
     ...row,
     input: JSON.parse(input),
-    request: request === null ? null : JSON.parse(request),
+    request: request ? JSON.parse(request) : null,
     isRepeatable: isRepeatable === 1,
     isInDoubt: isInDoubt === 1,
   };
