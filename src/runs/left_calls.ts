@@ -4,6 +4,7 @@ import type { RunEvent } from "../domain/event.ts";
 import { isJsonObject, type JsonObject } from "../domain/json.ts";
 import { isToolPart, type Part, toolNameOf, type ToolPart } from "../domain/message.ts";
 import type { RunRecord } from "../domain/records.ts";
+import { deniedEvent } from "./call_parts.ts";
 
 /** What the calls are asked for anew with. */
 interface Renewal {
@@ -44,7 +45,7 @@ export function leftCalls(
     if (!part || part.state === "input-streaming") {
       left.events.push({ type: "tool-input", toolCallId, toolName, input });
     }
-    if (call.state === "denied") left.events.push(denied(toolCallId, part?.approval?.reason));
+    if (call.state === "denied") left.events.push(deniedEvent(part ?? { toolCallId }));
     else if (call.state === "running" && call.isRepeatable) {
       left.events.push({ type: "tool-output-error", toolCallId, errorText: ENDED });
     } else if (call.state === "running" || call.state === "approved") {
@@ -65,10 +66,6 @@ export function leftCalls(
     left.asked.push(askedFor(part, approval.id, input as JsonObject, run, renewal));
   }
   return left;
-}
-
-function denied(toolCallId: string, reason: string | undefined): RunEvent {
-  return { type: "tool-output-denied", toolCallId, ...(reason !== undefined && { reason }) };
 }
 
 function isOver({ state }: ToolPart): boolean {

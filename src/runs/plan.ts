@@ -140,9 +140,12 @@ function isOpenCall(part: Part): part is ToolPart {
 
 /** True if the message ends in a call with its result, or its yes or no, so that an answer can follow. */
 function goesOn(parts: readonly Part[]): boolean {
-  const last = parts.findLast(({ type }) => type !== "step-start");
+  const end = parts.findLastIndex(({ type }) => type !== "step-start");
+  const begin = parts.findLastIndex(({ type }, at) => at < end && type === "step-start");
+  // The files of a tool come behind its call.
+  const last = parts.slice(begin + 1, end + 1).findLast(({ type }) => type !== "file");
   return last !== undefined && isToolPart(last) && !last.providerExecuted &&
-    (isResult(last) || isResponded(last));
+    (last.state === "output-denied" || isResult(last) || isResponded(last));
 }
 
 function isResult(part: ToolPart | undefined): part is ToolPart {

@@ -218,7 +218,8 @@ export class Run {
     if (this.#log.unsynced) this.#report("a run's ending is not synced", this.#log.unsynced);
     if (!failure) return end;
     this.#report("a run's log cannot be stored", this.#log.broken.reason);
-    // History is what clients have seen, so it ends as their streams did.
+    // History is what clients have seen, so it ends as their streams did, and asks for nothing.
+    this.#loop.asked = [];
     const late: RunEnd = { ...end, ...endByError(new RunError(failure)) };
     try {
       await this.#finishLate(late);

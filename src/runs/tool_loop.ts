@@ -6,6 +6,7 @@ import { isToolPart, type Part, toolNameOf, type ToolPart } from "../domain/mess
 import type { RunRecord } from "../domain/records.ts";
 import type { ServerTool } from "../domain/tool.ts";
 import { argumentsProblem } from "../models/output.ts";
+import { deniedEvent, failed, isAnswered, isDenied, isOpen, isOwnCall } from "./call_parts.ts";
 import type { Parts } from "./parts.ts";
 import { whileHeld } from "./patience.ts";
 import type { AnswerRequest } from "./run_job.ts";
@@ -78,15 +79,17 @@ export class ToolLoop {
     const approved: [OpenCall, JournaledCall][] = [];
     for (const part of this.before) {
       if (!isAnswered(part)) continue;
-      const { toolCallId, approval: { id, approved: isApproved, reason } } = part;
-      if (!isApproved) {
-        listener.emit({ type: "tool-output-denied", toolCallId, ...(reason && { reason }) });
+      if (isDenied(part)) {
+        listener.emit(deniedEvent(part));
         continue;
       }
       // Its tool or the policies may have changed since it was asked for.
       const call = await this.#fitting(part);
       if (typeof call === "string") listener.emit(failed(part, call));
-      else approved.push([call, { ...this.#journaled(call), id, state: "approved" }]);
+      else {
+        const { id } = part.approval;
+        approved.push([call, { ...this.#journaled(call), id, state: "approved" }]);
+      }
     }
     await this.#execute(approved, signal, listener);
   }
@@ -125,7 +128,7 @@ export class ToolLoop {
       (isOpen(part) && this.#tools.has(toolNameOf(part)) && !isAsked(part))
     );
     return [
-      ...left.map((part) => failed(part, ENDED)),
+      ...left.map((part) => isDenied(part) ? deniedEvent(part) : failed(part, ENDED)),
       ...this.asked.map(({ id, toolCallId }): RunEvent => ({
         type: "tool-approval-request",
         toolCallId,
@@ -272,24 +275,4 @@ export class ToolLoop {
       request: this.#paused,
     };
   }
-}
-
-/** A call with a yes or no that nothing has come of yet. */
-type Answered = ToolPart & { approval: { id: string; approved: boolean; reason?: string } };
-
-function isAnswered(part: Part): part is Answered {
-  return isToolPart(part) && part.state === "approval-responded" &&
-    part.approval?.approved !== undefined;
-}
-
-function isOwnCall(part: Part): part is ToolPart {
-  return isToolPart(part) && !part.providerExecuted;
-}
-
-function isOpen({ state }: ToolPart): boolean {
-  return state === "input-available";
-}
-
-function failed({ toolCallId }: ToolPart, errorText: string): RunEvent {
-  return { type: "tool-output-error", toolCallId, errorText };
 }

@@ -90,24 +90,59 @@ Deno.test("a call that asks is no answer yet, however the provider ends its step
   assertEquals((await scripted.history(chat)).at(-1)!.content, '{"done":true}');
 });
 
-Deno.test("a stop before an approved call begins leaves it neither open nor approved", async () => {
-  const { scripted, ran, toolbox } = await startAsking();
+for (const approved of [true, false]) {
+  Deno.test(`a stop right behind a ${approved ? "yes" : "no"} closes its call as clients know it`, async () => {
+    const { scripted, ran, toolbox } = await startAsking();
+    await using _ = scripted;
+    const chat = await scripted.chat();
+    await (await scripted.send(chat, "Go")).text();
+    const [approval] = await approvalsOf(scripted);
+    const asked = Promise.withResolvers<void>();
+    const real = toolbox.definitions.bind(toolbox);
+    toolbox.definitions = () => {
+      asked.resolve();
+      return new Promise(() => {});
+    };
+    const { body } = await answer(scripted, approval!.id, { approved, reason: "so" });
+    await asked.promise;
+    await scripted.server.ask("POST", `/api/v2/chats/${chat}/stop`);
+    await follow(scripted, body.run);
+    toolbox.definitions = real;
+    const message = (await uiHistory(scripted, chat)).at(-1)!;
+    const call = message.parts.find(({ type }) => type === "dynamic-tool")!;
+    assertEquals(call["state"], approved ? "output-error" : "output-denied");
+    assertEquals(call["approval"], { id: approval!.id, approved, reason: "so" });
+    // A client that sends it back goes on with it.
+    const back = await scripted.send(chat, "", { message });
+    assertEquals(back.status, 200, await back.text());
+    assertEquals(ran, []);
+  });
+}
+
+Deno.test("approvals that are stored late wait for nobody", async () => {
+  let fails = 0;
+  const { scripted } = await startAsking({
+    stores: (stores) => ({
+      ...stores,
+      events: {
+        ...stores.events,
+        append: (groups, endings) =>
+          endings.some(({ calls }) => calls && calls.asked.length > 0) && ++fails < 5
+            ? Promise.reject(new Error("no disk"))
+            : stores.events.append(groups, endings),
+      },
+    }),
+  });
   await using _ = scripted;
   const chat = await scripted.chat();
-  await (await scripted.send(chat, "Go")).text();
-  const [approval] = await approvalsOf(scripted);
-  const asked = Promise.withResolvers<void>();
-  const real = toolbox.definitions.bind(toolbox);
-  toolbox.definitions = () => {
-    asked.resolve();
-    return new Promise(() => {});
-  };
-  const { body } = await answer(scripted, approval!.id, { approved: true });
-  await asked.promise;
-  await scripted.server.ask("POST", `/api/v2/chats/${chat}/stop`);
-  await follow(scripted, body.run);
-  toolbox.definitions = real;
-  const { parts } = (await uiHistory(scripted, chat)).at(-1)!;
-  assertEquals(parts.find(({ type }) => type === "dynamic-tool")!["state"], "output-error");
-  assertEquals(ran, []);
+  const text = await (await scripted.send(chat, "Go", {}, UI)).text();
+  assertMatch(text, /"type":"error"/);
+  for (let tries = 0; tries < 50; tries++) {
+    const run = await scripted.server.ask("GET", `/api/v2/chats/${chat}/stream`);
+    await run.body?.cancel();
+    if (run.status === 204) break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assertEquals(await approvalsOf(scripted), []);
+  await (await scripted.send(chat, "Again", {}, UI)).text();
 });

@@ -119,7 +119,7 @@ const answerApproval = describe({
       }),
     ),
   },
-  errors: [409, 410],
+  errors: [409, 410, 429],
 });
 
 /** `GET /api/v2/approvals` and `POST /api/v2/approvals/{approval}`. */
@@ -128,6 +128,7 @@ export function approvals(app: App, parts: HttpParts): void {
 
   app.get("/api/v2/approvals", listApprovals, query(listQuery), async (c) => {
     const { chat, limit = PAGE, cursor } = c.req.valid("query");
+    if (chat !== undefined) await runs.settle(chat);
     const found = await toolCalls.waiting(c.var.principal.id, clock.now(), {
       // One more shows whether there are more.
       limit: limit + 1,

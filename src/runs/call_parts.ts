@@ -1,0 +1,40 @@
+/** The calls in a message, as a run finds and leaves them: pure. */
+import type { RunEvent } from "../domain/event.ts";
+import { isToolPart, type Part, type ToolPart } from "../domain/message.ts";
+
+/** A call with a yes or no that nothing has come of yet. */
+export type Answered = ToolPart & { approval: { id: string; approved: boolean; reason?: string } };
+
+/** True for a call with a yes or no that nothing has come of yet. */
+export function isAnswered(part: Part): part is Answered {
+  return isToolPart(part) && part.state === "approval-responded" &&
+    part.approval?.approved !== undefined;
+}
+
+/** True for one with a no. */
+export function isDenied({ state, approval }: ToolPart): boolean {
+  return state === "approval-responded" && approval?.approved === false;
+}
+
+/** What comes of a no. */
+export function deniedEvent(
+  { toolCallId, approval }: Pick<ToolPart, "toolCallId" | "approval">,
+): RunEvent {
+  const { reason } = approval ?? {};
+  return { type: "tool-output-denied", toolCallId, ...(reason !== undefined && { reason }) };
+}
+
+/** True for a call that the provider does not run itself. */
+export function isOwnCall(part: Part): part is ToolPart {
+  return isToolPart(part) && !part.providerExecuted;
+}
+
+/** True for a call that nothing was said to, or has come of. */
+export function isOpen({ state }: ToolPart): boolean {
+  return state === "input-available";
+}
+
+/** What comes of a call that did not run, or failed. */
+export function failed({ toolCallId }: ToolPart, errorText: string): RunEvent {
+  return { type: "tool-output-error", toolCallId, errorText };
+}
