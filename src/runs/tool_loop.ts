@@ -1,5 +1,5 @@
 import { callHash, type JournaledCall, type PausedRequest } from "../domain/approval.ts";
-import { RunError } from "../domain/errors.ts";
+import { RunError, type RunFailure } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { isJsonObject, type JsonObject } from "../domain/json.ts";
 import { isToolPart, type Part, toolNameOf, type ToolPart } from "../domain/message.ts";
@@ -29,6 +29,13 @@ const TOLD = 50;
 const DENIED = "The policies of this server do not allow this call.";
 
 const ENDED = "The run ended before the tool did. It may have had an effect.";
+
+/** Whoever has the run by now asks for its calls anew. */
+const LEASE_OVER: RunFailure = {
+  class: "internal",
+  message: "Parley stood still for too long to go on with this answer.",
+  retryable: true,
+};
 
 /** A call that has no result yet. */
 interface OpenCall {
@@ -224,6 +231,7 @@ export class ToolLoop {
     const worker = async () => {
       for (const [{ part }, journaled] of waiting) {
         over.throwIfAborted();
+        if (!this.parts.ownership.holds(this.run.id)) throw new RunError(LEASE_OVER);
         if (begun.has(journaled.id)) await this.#executeOne(part, journaled, over, listener);
         else listener.emit(failed(part, "Not run: this call has no approval any more."));
       }

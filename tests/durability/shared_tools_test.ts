@@ -1,5 +1,6 @@
 /** Calls of tools and their approvals with two Parleys on one database. */
 import { assertEquals } from "@std/assert";
+import { systemClock } from "../../src/domain/clock.ts";
 import { startProvider } from "../kit/provider/provider.ts";
 import { startRemoteDatabase } from "../kit/remote_database.ts";
 import { type Scripted, startScripted } from "../kit/scripted.ts";
@@ -77,4 +78,27 @@ Deno.test("two answers at once, one at A and one at B, are both kept", async () 
     parts.filter(({ type }) => type === "dynamic-tool").map(({ state }) => state),
     ["output-available", "output-available"],
   );
+});
+
+Deno.test("a process that stood still for longer than its lease runs no more calls", async () => {
+  await using db = await startRemoteDatabase();
+  let skipped = 0;
+  let runs = 0;
+  const act = {
+    async run() {
+      // Eight run at once; then a machine that sleeps wakes up.
+      if (++runs === 8) skipped = 20_000;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return { output: "acted" };
+    },
+  };
+  const calls = Array.from({ length: 20 }, (_, n) => ({ name: "test__act", args: { n } }));
+  await using scripted = await startScripted({
+    script: asking(...calls),
+    toolbox: testToolbox({ act }),
+    env: db.env,
+    clock: { ...systemClock, now: () => systemClock.now() + skipped },
+  });
+  await (await scripted.send(await scripted.chat(), "Go")).text();
+  assertEquals(runs, 8);
 });
