@@ -28,6 +28,7 @@ type Needed = Pick<
   | "ids"
   | "logger"
   | "onInterrupt"
+  | "unattended"
   | "toolCalls"
   | "approvalMs"
 >;
@@ -240,7 +241,7 @@ function interruption(
 async function continueRun(
   run: AbandonedRun["run"],
   remains: Remains,
-  { catalog, conversation, attempts, clock, ids }: Needed,
+  { catalog, conversation, attempts, clock, ids, unattended }: Needed,
 ): Promise<RunJob | undefined> {
   // What was asked for besides text is not stored.
   if (!run.textOnly) return undefined;
@@ -258,7 +259,7 @@ async function continueRun(
     thinking: false,
     tools: [],
     output: null,
-    unattended: "ask" as const,
+    unattended,
   };
   return { record: run, request, prompt, attempt, continuation };
 }
