@@ -21,14 +21,14 @@ export interface ToolCallStore {
   ofRun(runId: string): Promise<JournaledCall[]>;
   find(ownerId: string, id: string): Promise<JournaledCall | undefined>;
   /**
-   * A page of the owner's calls that wait, the oldest first: of answers that their chats end in. Without
-   * what they were asked with.
+   * A page of the owner's calls that wait, the oldest first: of answers that their chats end in. It has at
+   * most `limit` calls, and fewer if they are large. Without what they were asked with.
    */
   waiting(
     ownerId: string,
     now: number,
     page: { after?: number; limit: number; chatId?: string },
-  ): Promise<WaitingCall[]>;
+  ): Promise<{ calls: WaitingCall[]; hasMore: boolean }>;
   /** The tools of a chat that have one answer for all calls. */
   remembered(chatId: string): Promise<Map<string, boolean>>;
   /**

@@ -28,6 +28,8 @@ const TOLD = 50;
 
 const DENIED = "The policies of this server do not allow this call.";
 
+const NOT_BEGUN = "Not run: the run ended before.";
+
 const ENDED = "The run ended before the tool did. It may have had an effect.";
 
 /** Whoever has the run by now asks for its calls anew. */
@@ -52,6 +54,8 @@ export class ToolLoop {
   isUsed: boolean;
   readonly #tools = new Map<string, ServerTool>();
   readonly #paused: PausedRequest;
+  /** The ids of the calls that may have had an effect. */
+  readonly #begun = new Set<string>();
   #remembered: Map<string, boolean> | undefined;
   #steps = 0;
   #last = "";
@@ -135,7 +139,11 @@ export class ToolLoop {
       (isOpen(part) && this.#tools.has(toolNameOf(part)) && !isAsked(part))
     );
     return [
-      ...left.map((part) => isDenied(part) ? deniedEvent(part) : failed(part, ENDED)),
+      ...left.map((part) =>
+        isDenied(part)
+          ? deniedEvent(part)
+          : failed(part, this.#begun.has(part.toolCallId) ? ENDED : NOT_BEGUN)
+      ),
       ...this.asked.map(({ id, toolCallId }): RunEvent => ({
         type: "tool-approval-request",
         toolCallId,
@@ -154,7 +162,7 @@ export class ToolLoop {
       this.#repeats = call === this.#last ? this.#repeats + 1 : 1;
       this.#last = call;
       if (this.#repeats < REPEATS) continue;
-      reason ??= `The model called ${toolNameOf(part)} with the same arguments ` +
+      reason ??= `The model called ${nameOf(part)} with the same arguments ` +
         `${REPEATS} times in a row.`;
     }
     if (reason === undefined) return;
@@ -186,11 +194,10 @@ export class ToolLoop {
   }
 
   #openCall(part: ToolPart): OpenCall | string {
-    const name = toolNameOf(part);
-    const tool = this.#tools.get(name);
+    const tool = this.#tools.get(toolNameOf(part));
     if (!tool) {
       const names = [...this.#tools.keys()].slice(0, TOLD).join(", ");
-      return `There is no tool "${name.slice(0, 100)}". The tools of this server: ${names}.`;
+      return `There is no tool "${nameOf(part)}". The tools of this server: ${names}.`;
     }
     const { input } = part;
     return isJsonObject(input)
@@ -251,6 +258,7 @@ export class ToolLoop {
     listener: Listener,
   ): Promise<void> {
     const { toolCallId } = part;
+    this.#begun.add(toolCallId);
     const { id: runId, chatId, ownerId } = this.run;
     const call = { id, tool, input, runId, chatId, ownerId };
     const result = await this.parts.toolbox.execute(call, signal, (output) => {
@@ -283,4 +291,9 @@ export class ToolLoop {
       request: this.#paused,
     };
   }
+}
+
+/** The name that the model gave, as far as it is told. */
+function nameOf(part: ToolPart): string {
+  return toolNameOf(part).slice(0, 100).toWellFormed();
 }

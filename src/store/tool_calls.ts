@@ -14,11 +14,18 @@ interface CallRow extends Omit<JournaledCall, "input" | "request" | "isRepeatabl
   isInDoubt: number;
 }
 
-const COLUMNS = sql`tool_calls.id, tool_calls.run_id AS "runId", tool_calls.chat_id AS "chatId",
+/** How many bytes of inputs one list gives: servers limit their answers. */
+const PAGE = 1_500_000;
+
+/** All columns but the input, which may be large. */
+const COLUMNS_BESIDE =
+  sql`tool_calls.id, tool_calls.run_id AS "runId", tool_calls.chat_id AS "chatId",
   tool_calls.owner_id AS "ownerId", message_id AS "messageId", message_key AS "messageKey",
-  tool_call_id AS "toolCallId", tool, input, hash, state, is_repeatable AS "isRepeatable",
+  tool_call_id AS "toolCallId", tool, hash, state, is_repeatable AS "isRepeatable",
   is_in_doubt AS "isInDoubt",
   tool_calls.created_at AS "createdAt", expires_at AS "expiresAt"`;
+
+const COLUMNS = sql`${COLUMNS_BESIDE}, input`;
 
 /** What the calls of a message were asked with, which is stored once. */
 const REQUEST = sql`(SELECT request FROM tool_calls AS known
@@ -51,9 +58,14 @@ export function toolCallStore(db: Database, owner: string): ToolCallStore {
       return row && toCall(row);
     },
 
-    waiting: async (ownerId, now, page) =>
-      (await db.all(selectWaiting(ownerId, now, page)))
-        .map(({ place, ...row }) => ({ ...toCall(row), place })),
+    async waiting(ownerId, now, { limit, ...page }) {
+      // One more shows whether there are more.
+      const rows = await db.all(selectWaiting(ownerId, now, { ...page, limit: limit + 1 }));
+      const isPart = (row: WaitingRow) => row.total <= PAGE || row.total === row.size;
+      const calls = rows.slice(0, limit).filter(isPart)
+        .map(({ place, total: _, size: __, ...row }) => ({ ...toCall(row), place }));
+      return { calls, hasMore: calls.length < rows.length };
+    },
 
     async remembered(chatId) {
       const rows = await db.all(sql<{ tool: string; approved: number }>`
@@ -74,19 +86,30 @@ export function toolCallStore(db: Database, owner: string): ToolCallStore {
   };
 }
 
+/** A call that waits, with the size of its input, and of those before it in the page with it. */
+type WaitingRow = CallRow & { place: number; size: number; total: number };
+
 /** A page of the calls that wait, the oldest first: of answers that their chats end in. */
-export function selectWaiting(
+function selectWaiting(
   ownerId: string,
   now: number,
   { after = 0, limit, chatId }: { after?: number; limit: number; chatId?: string },
-): Statement<CallRow & { place: number }> {
+): Statement<WaitingRow> {
   const isIn = chatId === undefined ? sql`true` : sql`tool_calls.chat_id = ${chatId}`;
-  return sql<CallRow & { place: number }>`
-    SELECT ${COLUMNS}, tool_calls.rowid AS place FROM tool_calls CROSS JOIN chats ON chats.id = tool_calls.chat_id
-    WHERE tool_calls.owner_id = ${ownerId} AND state = 'asked' AND expires_at > ${now}
-      AND chats.leaf_key = message_key AND chats.owner_id = ${ownerId}
-      AND tool_calls.rowid > ${after} AND ${isIn}
-    ORDER BY tool_calls.rowid LIMIT ${limit}`;
+  return sql<WaitingRow>`
+    WITH
+      waiting AS (
+        SELECT tool_calls.rowid AS place, octet_length(input) AS size
+        FROM tool_calls CROSS JOIN chats ON chats.id = tool_calls.chat_id
+        WHERE tool_calls.owner_id = ${ownerId} AND state = 'asked' AND expires_at > ${now}
+          AND chats.leaf_key = message_key AND chats.owner_id = ${ownerId}
+          AND tool_calls.rowid > ${after} AND ${isIn}
+        ORDER BY tool_calls.rowid LIMIT ${limit}),
+      page AS (
+        SELECT *, sum(size) OVER (ORDER BY place ROWS UNBOUNDED PRECEDING) AS total FROM waiting)
+    SELECT ${COLUMNS_BESIDE}, place, size, total,
+      CASE WHEN total <= ${PAGE} OR total = size THEN input ELSE '{}' END AS input
+    FROM page CROSS JOIN tool_calls ON tool_calls.rowid = page.place ORDER BY place`;
 }
 
 /**

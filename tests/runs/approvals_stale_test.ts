@@ -111,6 +111,7 @@ for (const approved of [true, false]) {
     const message = (await uiHistory(scripted, chat)).at(-1)!;
     const call = message.parts.find(({ type }) => type === "dynamic-tool")!;
     assertEquals(call["state"], approved ? "output-error" : "output-denied");
+    if (approved) assertMatch(String(call["errorText"]), /^Not run/);
     assertEquals(call["approval"], { id: approval!.id, approved, reason: "so" });
     // A client that sends it back goes on with it.
     const back = await scripted.send(chat, "", { message });

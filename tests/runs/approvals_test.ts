@@ -327,6 +327,31 @@ Deno.test("approvals are listed by pages, the oldest first", async () => {
   assertEquals(listed, chats);
 });
 
+Deno.test("large approvals come in more pages", async () => {
+  const args = { text: "x".repeat(700_000) };
+  const { scripted } = await startAsking({
+    script: asking({ name: "test__act", args }, { name: "test__act", args }),
+  });
+  await using _ = scripted;
+  for (let chats = 0; chats < 3; chats++) {
+    await (await scripted.send(await scripted.chat(), "Go")).text();
+  }
+  const sizes: number[] = [];
+  const seen = new Set<unknown>();
+  for (let next: string | undefined = "/api/v2/approvals"; next;) {
+    const response: Response = await scripted.server.ask("GET", next);
+    const { approvals } = await response.json() as { approvals: Chunk[] };
+    sizes.push(approvals.length);
+    for (const { id, input } of approvals) {
+      seen.add(id);
+      assertEquals(input, args);
+    }
+    next = /^<(.*)>/.exec(response.headers.get("link") ?? "")?.[1];
+  }
+  assertEquals(sizes, [2, 2, 2]);
+  assertEquals(seen.size, 6);
+});
+
 Deno.test("the tools and their policies are listed", async () => {
   const toolbox = testToolbox({
     see: { readOnly: true, run: () => ({ output: 1 }) },

@@ -121,6 +121,17 @@ Deno.test("the same call again and again ends the run", async () => {
   assertEquals(runs, 4);
 });
 
+Deno.test("a name that a model makes up is told in part", async () => {
+  const name = "n".repeat(50_000);
+  const toolbox = testToolbox({ look: { run: () => ({ output: 1 }) } });
+  const steps = Array.from({ length: 6 }, () => [{ name, args: {} }]);
+  await using scripted = await startScripted({ script: calling(...steps), toolbox });
+  const text = await (await scripted.send(await scripted.chat(), "Go")).text();
+  const [failure] = /\n3:.*/.exec(text)!;
+  assertStringIncludes(failure, "5 times in a row");
+  assert(failure.length < 300);
+});
+
 Deno.test("progress is shown live, and is no part of the message", async () => {
   const toolbox = testToolbox({
     slow: {
