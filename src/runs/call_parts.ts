@@ -1,6 +1,6 @@
 /** The calls in a message, as a run finds and leaves them: pure. */
 import type { RunEvent } from "../domain/event.ts";
-import { isToolPart, type Part, type ToolPart } from "../domain/message.ts";
+import { isToolPart, type Part, toolNameOf, type ToolPart } from "../domain/message.ts";
 
 /** A call with a yes or no that nothing has come of yet. */
 export type Answered = ToolPart & { approval: { id: string; approved: boolean; reason?: string } };
@@ -37,4 +37,9 @@ export function isOpen({ state }: ToolPart): boolean {
 /** What comes of a call that did not run, or failed. */
 export function failed({ toolCallId }: ToolPart, errorText: string): RunEvent {
   return { type: "tool-output-error", toolCallId, errorText };
+}
+
+/** The name that the model gave, as far as it is told. */
+export function nameOf(part: ToolPart): string {
+  return toolNameOf(part).slice(0, 100).toWellFormed();
 }

@@ -264,7 +264,7 @@ function toolOutput(part: ToolPart): LanguageModelV4ToolResultOutput {
     case "output-denied":
       return {
         type: "execution-denied",
-        ...(part.approval?.reason !== undefined && { reason: part.approval.reason }),
+        ...(part.approval?.reason && { reason: part.approval.reason }),
       };
     case "output-error":
       return { type: "error-text", value: part.errorText ?? "The tool failed." };

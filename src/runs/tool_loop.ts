@@ -6,7 +6,16 @@ import { isToolPart, type Part, toolNameOf, type ToolPart } from "../domain/mess
 import type { RunRecord } from "../domain/records.ts";
 import type { ServerTool } from "../domain/tool.ts";
 import { argumentsProblem } from "../models/output.ts";
-import { deniedEvent, failed, isAnswered, isDenied, isOpen, isOwnCall } from "./call_parts.ts";
+import {
+  deniedEvent,
+  failed,
+  isAnswered,
+  isDenied,
+  isOpen,
+  isOwnCall,
+  nameOf,
+} from "./call_parts.ts";
+import { LoopLimits } from "./loop_limits.ts";
 import type { Parts } from "./parts.ts";
 import { whileHeld } from "./patience.ts";
 import type { AnswerRequest } from "./run_job.ts";
@@ -19,9 +28,6 @@ type Needed =
 
 /** How many calls of a step run at once. */
 const AT_ONCE = 8;
-
-/** How often in a row a model may call a tool with the same arguments. */
-const REPEATS = 5;
 
 /** How many names of tools a model is told that called one that does not exist. */
 const TOLD = 50;
@@ -57,9 +63,7 @@ export class ToolLoop {
   /** The ids of the calls that may have had an effect. */
   readonly #begun = new Set<string>();
   #remembered: Map<string, boolean> | undefined;
-  #steps = 0;
-  #last = "";
-  #repeats = 0;
+  readonly #limits: LoopLimits;
 
   /** `key` is the stored key of the answer; `before` the parts of the answer that it continues. */
   constructor(
@@ -70,6 +74,7 @@ export class ToolLoop {
     private readonly parts: Needed,
   ) {
     this.isUsed = before.some(isAnswered);
+    this.#limits = new LoopLimits(parts.toolSteps);
     const { thinking, tools, output, unattended } = request;
     const { model, protocol } = run;
     this.#paused = { model, protocol, thinking, tools, output, unattended };
@@ -111,7 +116,7 @@ export class ToolLoop {
    * @throws {RunError} `tool_limit`, with all calls closed.
    */
   async afterStep(parts: Part[], signal: AbortSignal, listener: Listener): Promise<boolean> {
-    this.#steps++;
+    this.#limits.countStep();
     const own = parts.filter(isOwnCall);
     if (this.#tools.size === 0 || own.length === 0) return false;
     const open = own.filter((part) => isOpen(part) && part.type === "dynamic-tool");
@@ -152,19 +157,9 @@ export class ToolLoop {
     ];
   }
 
-  /** Counts steps and repeated calls. */
+  /** Closes the calls, and ends the run, if the model has gone on for too long. */
   #checkLimits(open: readonly ToolPart[], listener: Listener): void {
-    let reason = this.#steps >= this.parts.toolSteps
-      ? `The answer has taken ${this.#steps} steps, and may not take more.`
-      : undefined;
-    for (const part of open) {
-      const call = callHash(toolNameOf(part), part.input);
-      this.#repeats = call === this.#last ? this.#repeats + 1 : 1;
-      this.#last = call;
-      if (this.#repeats < REPEATS) continue;
-      reason ??= `The model called ${nameOf(part)} with the same arguments ` +
-        `${REPEATS} times in a row.`;
-    }
+    const reason = this.#limits.reached(open);
     if (reason === undefined) return;
     for (const part of open) listener.emit(failed(part, `Not run. ${reason}`));
     throw new RunError({ class: "tool_limit", message: reason, retryable: false });
@@ -261,10 +256,13 @@ export class ToolLoop {
     this.#begun.add(toolCallId);
     const { id: runId, chatId, ownerId } = this.run;
     const call = { id, tool, input, runId, chatId, ownerId };
+    let isOver = false;
     const result = await this.parts.toolbox.execute(call, signal, (output) => {
       const progress: RunEvent = { type: "tool-progress", toolCallId, output };
-      if (listener.fits(progress)) listener.emit(progress);
+      // Behind the result, clients would show it in its place.
+      if (!isOver && listener.fits(progress)) listener.emit(progress);
     });
+    isOver = true;
     signal.throwIfAborted();
     await tellResult(part, result, call, listener, this.parts);
   }
@@ -291,9 +289,4 @@ export class ToolLoop {
       request: this.#paused,
     };
   }
-}
-
-/** The name that the model gave, as far as it is told. */
-function nameOf(part: ToolPart): string {
-  return toolNameOf(part).slice(0, 100).toWellFormed();
 }

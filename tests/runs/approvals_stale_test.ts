@@ -1,4 +1,4 @@
-/** Approvals that meet a change: a copy of their chat, other policies, another schema, a stop. */
+/** Approvals off the usual way: a copy of their chat, other policies, another schema, a stop. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { startScripted } from "../kit/scripted.ts";
 import { type TestTool, testToolbox } from "../kit/toolbox.ts";
@@ -146,4 +146,15 @@ Deno.test("approvals that are stored late wait for nobody", async () => {
   }
   assertEquals(await approvalsOf(scripted), []);
   await (await scripted.send(chat, "Again", {}, UI)).text();
+});
+
+Deno.test("a no without a word is still told as one", async () => {
+  const { scripted } = await startAsking();
+  await using _ = scripted;
+  const chat = await scripted.chat();
+  await (await scripted.send(chat, "Go")).text();
+  const [approval] = await approvalsOf(scripted);
+  const { body } = await answer(scripted, approval!.id, { approved: false, reason: "" });
+  await follow(scripted, body.run);
+  assertMatch(String((await scripted.history(chat))[1]!.content), /denied/);
 });

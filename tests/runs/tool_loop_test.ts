@@ -156,6 +156,30 @@ Deno.test("progress is shown live, and is no part of the message", async () => {
   ]);
 });
 
+Deno.test("progress that comes behind the result is not shown", async () => {
+  const toolbox = testToolbox({
+    slow: {
+      run(_call, _signal, progress) {
+        setTimeout(() => progress("late"), 0);
+        return { output: "whole" };
+      },
+    },
+    next: {
+      async run() {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return { output: "next" };
+      },
+    },
+  });
+  await using scripted = await startScripted({
+    script: calling([{ name: "test__slow", args: {} }], [{ name: "test__next", args: {} }]),
+    toolbox,
+  });
+  const frames = await readFrames(await scripted.send(await scripted.chat(), "Go", {}, UI));
+  const outputs = frames.filter(({ type }) => type === "tool-output-available");
+  assertEquals(outputs.map(({ output }) => output), ["whole", "next"]);
+});
+
 Deno.test("a client's tool beside one of this server: the run waits for the client alone", async () => {
   const toolbox = testToolbox({ look: { run: () => ({ output: "seen" }) } });
   const script = calling([
