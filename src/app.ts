@@ -202,6 +202,7 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
     deadlineMs: limits.runMs,
     fallbacks: config.fallbacks,
     onInterrupt: config.onInterrupt,
+    unattended: config.unattended,
     runLimits: limits.runs,
     queueLimits: limits.queue,
     durability: config.durability,

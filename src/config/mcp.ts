@@ -173,12 +173,15 @@ function areHeaders(headers: Record<string, string>): boolean {
   }
 }
 
+/** The prefixes of Parley's own tools: policies for them must mean no others. */
+const OWN = ["demo", "workspace"];
+
 /** A prefix for each name, valid and distinct. A name that is a prefix already keeps it. */
 function prefixes(titles: readonly string[]): string[] {
-  const taken = new Set(titles.filter((title) => prefix(title) === title));
+  const taken = new Set([...OWN, ...titles.filter((title) => prefix(title) === title)]);
   return titles.map((title) => {
     const base = prefix(title);
-    if (base === title) return base;
+    if (base === title && !OWN.includes(base)) return base;
     let name = base;
     for (let n = 2; taken.has(name); n++) name = `${base.slice(0, MAX_NAME - 4)}-${n}`;
     taken.add(name);

@@ -50,7 +50,7 @@ export interface JournaledCall {
   createdAt: number;
   /** When a call that waits can no longer be answered. */
   expiresAt: number;
-  /** With what the answer goes on; null for a call that needed no yes. */
+  /** With what the answer goes on; null where that is not read, or another call of the message has it. */
   request: PausedRequest | null;
 }
 

@@ -17,18 +17,24 @@ export interface ToolCallStore {
    * approved. Resolves to the ids of those that may: an approved call runs once.
    */
   begin(calls: readonly JournaledCall[]): Promise<ReadonlySet<string>>;
-  /** The calls of a run, in the order in which they came. */
+  /** The calls of a run, in the order in which they came, without what they were asked with. */
   ofRun(runId: string): Promise<JournaledCall[]>;
   find(ownerId: string, id: string): Promise<JournaledCall | undefined>;
-  /** A page of the owner's calls that wait, the oldest first: of answers that their chats end in. */
+  /**
+   * A page of the owner's calls that wait, the oldest first: of answers that their chats end in. It has at
+   * most `limit` calls, and fewer if they are large. Without what they were asked with.
+   */
   waiting(
     ownerId: string,
     now: number,
     page: { after?: number; limit: number; chatId?: string },
-  ): Promise<WaitingCall[]>;
+  ): Promise<{ calls: WaitingCall[]; hasMore: boolean }>;
   /** The tools of a chat that have one answer for all calls. */
   remembered(chatId: string): Promise<Map<string, boolean>>;
-  /** Answers a call while others of its message wait, and stores the message. False if it cannot. */
+  /**
+   * Answers a call while others of its message wait, and stores the message. False if it cannot, as when
+   * one of the others does not wait any more.
+   */
   answer(answer: GivenAnswer, message: StoredMessage): Promise<boolean>;
 }
 

@@ -61,6 +61,7 @@ type Needed = Pick<
   | "chatBytes"
   | "messageChars"
   | "toolCalls"
+  | "unattended"
 >;
 
 /**
@@ -110,7 +111,7 @@ export async function admit(
     createdAt: now,
     ...queued,
     promptKey: plan.prompt.key,
-    textOnly: !plan.approvals && !send.thinking && send.tools.length === 0 && send.output === null,
+    textOnly: !plan.approvals && isPlain(send, parts),
     // An answer that is continued stays the same message.
     ...(plan.store === "update" && { messageId: plan.prompt.id }),
   };
@@ -210,6 +211,14 @@ async function begin(beginning: RunBeginning, job: RunJob, { runs }: Needed): Pr
     if (error instanceof LateError) return { kind: "unknown", job, error };
     throw error;
   }
+}
+
+/** True if nothing was asked for but text: a run that goes on after a crash knows no more. */
+function isPlain(
+  { thinking, tools, output, unattended }: Send,
+  usual: Pick<Needed, "unattended">,
+): boolean {
+  return !thinking && tools.length === 0 && output === null && unattended === usual.unattended;
 }
 
 function fileIdsIn(parts: readonly Part[]): string[] {

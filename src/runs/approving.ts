@@ -19,7 +19,7 @@ import { withAnswers } from "./plan.ts";
 import { busy, chatGone } from "./refusals.ts";
 import type { RunStream } from "./run_stream.ts";
 import type { Sending } from "./sending.ts";
-import { isOpenCall } from "./tool_parts.ts";
+import { isOpenCall } from "./call_parts.ts";
 
 type Needed =
   & Pick<Parts, "toolCalls" | "conversation" | "runs" | "clock" | "disk">
@@ -27,6 +27,9 @@ type Needed =
 
 /** Milliseconds to wait for the run that asked to be over. */
 const ENDING = 5_000;
+
+/** How often an answer that meets another process's is tried again. */
+const TRIES = 5;
 
 /** What a yes or no led to. */
 export interface Approved {
@@ -52,24 +55,37 @@ export class Approving {
     const found = await this.parts.toolCalls.find(ownerId, given.id);
     if (!found) throw unknownApproval();
     return await this.lanes.take(found.chatId, async () => {
-      const answer = { ...given, answeredAt: this.parts.clock.now() };
-      const call = await this.parts.toolCalls.find(ownerId, given.id);
-      if (!call) throw unknownApproval();
-      checkWaits(call, answer.answeredAt);
-      await checkContent(call, answer);
-      await this.#checkChat(call);
-      const message = await this.parts.conversation.message(call.chatId, call.messageKey);
-      if (!message) throw movedOn();
-      const parts = withAnswers(message.parts, [answer]);
-      const answered = { ...call, state: answer.approved ? "approved" : "denied" } as const;
-      if (!parts.some(waits)) {
-        return { call: answered, run: await this.#goOn(call, answer, message) };
+      for (let tries = 0; tries < TRIES; tries++) {
+        const approved = await this.#tryAnswer(ownerId, given);
+        if (approved) return approved;
       }
-      const whole = { ...answer, answers: answersWith(call, answer) };
-      if (!await this.parts.toolCalls.answer(whole, { ...message, parts })) throw movedOn();
-      await this.parts.disk.durable();
-      return { call: answered, run: undefined };
+      throw movedOn();
     });
+  }
+
+  /** Undefined if another process has changed the message since it was read. */
+  async #tryAnswer(
+    ownerId: string,
+    given: Omit<ApprovalAnswer, "answeredAt">,
+  ): Promise<Approved | undefined> {
+    const { toolCalls, clock, conversation, disk } = this.parts;
+    const answer = { ...given, answeredAt: clock.now() };
+    const call = await toolCalls.find(ownerId, given.id);
+    if (!call) throw unknownApproval();
+    checkWaits(call, answer.answeredAt);
+    await checkContent(call, answer);
+    await this.#checkChat(call);
+    const message = await conversation.message(call.chatId, call.messageKey);
+    if (!message) throw movedOn();
+    const parts = withAnswers(message.parts, [answer]);
+    const answered = { ...call, state: answer.approved ? "approved" : "denied" } as const;
+    if (!parts.some(waits)) {
+      return { call: answered, run: await this.#goOn(call, answer, message) };
+    }
+    const whole = { ...answer, answers: answersWith(call, answer) };
+    if (!await toolCalls.answer(whole, { ...message, parts })) return undefined;
+    await disk.durable();
+    return { call: answered, run: undefined };
   }
 
   /** The call is of the last message of its chat, and no run is live. */

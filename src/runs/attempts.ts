@@ -22,6 +22,9 @@ const MAX_WAIT = 30_000;
 /** The first wait, in milliseconds; each further one is twice as long. */
 const FIRST_WAIT = 500;
 
+/** The most progress of tools that a run shows, in bytes. */
+const PROGRESS = 2 * 1024 * 1024;
+
 /** Another process has ended the run: nobody sees this. */
 const RUN_OVER: RunFailure = { class: "internal", message: "The run has ended.", retryable: false };
 
@@ -47,6 +50,8 @@ export class Attempts {
   readonly #parts: Needed;
   readonly #fallbacks: CatalogModel[];
   readonly #bounds: AnswerBounds;
+  /** Progress is no part of the message, and takes no room from it. */
+  readonly #progress = new AnswerBounds(PROGRESS);
   #prompt = 0;
   /** When the current attempt began, by the clock that nobody sets. */
   #begun: number;
@@ -123,7 +128,8 @@ export class Attempts {
 
   /** Counts what did not come from the provider, for an answer that has that many parts; false if it is too much. */
   takes(event: RunEvent, parts: number): boolean {
-    return this.#bounds.takeIfFits(event, parts);
+    const bounds = event.type === "tool-progress" ? this.#progress : this.#bounds;
+    return bounds.takeIfFits(event, parts);
   }
 
   /** How the current attempt ended. */

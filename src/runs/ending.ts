@@ -123,3 +123,12 @@ function answerMessage(
     createdAt: before?.createdAt ?? run.createdAt,
   };
 }
+
+/** What `make` gives, or undefined if it throws: nothing may keep a run from its ending. */
+export function attempt<T>(make: () => T): T | undefined {
+  try {
+    return make();
+  } catch {
+    return undefined;
+  }
+}

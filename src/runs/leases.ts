@@ -49,6 +49,10 @@ export class LeaseOwnership implements Ownership {
     return Math.max(0, (this.#ends.get(runId) ?? 0) - this.parts.clock.now());
   }
 
+  holds(runId: string): boolean {
+    return this.left(runId) > 0;
+  }
+
   abandoned(of: Parameters<Ownership["abandoned"]>[0]): Promise<AbandonedRun[]> {
     const { leases, owner, clock } = this.parts;
     return leases.abandoned(owner, clock.now(), of);

@@ -1,9 +1,10 @@
 /** What becomes of the calls of a run that its process left: pure. */
-import { callHash, type JournaledCall } from "../domain/approval.ts";
+import { callHash, type JournaledCall, type PausedRequest } from "../domain/approval.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { isJsonObject, type JsonObject } from "../domain/json.ts";
 import { isToolPart, type Part, toolNameOf, type ToolPart } from "../domain/message.ts";
 import type { RunRecord } from "../domain/records.ts";
+import { deniedEvent } from "./call_parts.ts";
 
 /** What the calls are asked for anew with. */
 interface Renewal {
@@ -44,12 +45,12 @@ export function leftCalls(
     if (!part || part.state === "input-streaming") {
       left.events.push({ type: "tool-input", toolCallId, toolName, input });
     }
-    if (call.state === "denied") left.events.push({ type: "tool-output-denied", toolCallId });
+    if (call.state === "denied") left.events.push(deniedEvent(part ?? { toolCallId }));
     else if (call.state === "running" && call.isRepeatable) {
       left.events.push({ type: "tool-output-error", toolCallId, errorText: ENDED });
     } else if (call.state === "running" || call.state === "approved") {
       const again = { ...call, id: renewal.newId(), isInDoubt: call.state === "running" };
-      left.asked.push(renewed(again, run, renewal));
+      left.asked.push(renewed(again, renewal));
       left.events.push({ type: "tool-approval-request", toolCallId, approvalId: again.id });
     }
   }
@@ -74,7 +75,6 @@ function isOver({ state }: ToolPart): boolean {
 
 function renewed(
   call: JournaledCall,
-  run: RunRecord,
   { key, now, approvalMs }: Renewal,
 ): JournaledCall {
   return {
@@ -83,7 +83,6 @@ function renewed(
     messageKey: key,
     createdAt: now,
     expiresAt: now + approvalMs,
-    request: call.request ?? requestOf(run),
   };
 }
 
@@ -113,15 +112,14 @@ function askedFor(
       isInDoubt: false,
       createdAt: renewal.now,
       expiresAt: renewal.now,
-      request: null,
+      request: requestOf(run),
       question: null,
       answers: {},
     },
-    run,
     renewal,
   );
 }
 
-function requestOf({ model, protocol }: RunRecord): JournaledCall["request"] {
+function requestOf({ model, protocol }: RunRecord): PausedRequest {
   return { model, protocol, thinking: false, tools: [], output: null, unattended: "ask" };
 }

@@ -31,6 +31,8 @@ export interface Ownership {
    * to store what it makes. 0 if the database cannot be away, because it is a file.
    */
   left(runId: string): number;
+  /** True if no other process may have taken the run over by now, for what nobody can take back. */
+  holds(runId: string): boolean;
   /** The live runs that no process makes any more: the one of a chat, or a page of all by their chats. */
   abandoned(of: { chatId: string } | { after: string }): Promise<AbandonedRun[]>;
   /** How many there are. */
@@ -73,6 +75,10 @@ export class LockOwnership implements Ownership {
 
   left(): number {
     return 0;
+  }
+
+  holds(): boolean {
+    return true;
   }
 
   abandoned(of: Parameters<Ownership["abandoned"]>[0]): Promise<AbandonedRun[]> {

@@ -1,3 +1,4 @@
+import type { Unattended } from "../domain/approval.ts";
 import type { Clock, IdGenerator } from "../domain/clock.ts";
 import type { InterruptPolicy, LogDurability } from "../domain/policies.ts";
 import type { PlaceLimits } from "../domain/places.ts";
@@ -46,6 +47,8 @@ export interface Parts extends Omit<Stores, "messages"> {
   /** Models to ask if one does not answer, by id. */
   fallbacks: Readonly<Record<string, string[]>>;
   onInterrupt: InterruptPolicy;
+  /** What becomes of calls that need a yes unless a message says otherwise. */
+  unattended: Unattended;
   /** How many runs there may be at once, and how many messages that wait for theirs. */
   runLimits: PlaceLimits;
   queueLimits: QueueLimits;

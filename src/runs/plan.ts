@@ -4,7 +4,7 @@ import { AppError } from "../domain/errors.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { isToolPart, type Part, type ToolPart } from "../domain/message.ts";
 import type { RunBeginning, StoredMessage } from "../domain/records.ts";
-import { isOpenCall, isResponded } from "./tool_parts.ts";
+import { isOpenCall, isResponded } from "./call_parts.ts";
 
 /** A message as it was sent. */
 export interface SentMessage {
@@ -134,9 +134,12 @@ export const MAX_REASON = 1_000;
 
 /** True if the message ends in a call with its result, or its yes or no, so that an answer can follow. */
 function goesOn(parts: readonly Part[]): boolean {
-  const last = parts.findLast(({ type }) => type !== "step-start");
+  const end = parts.findLastIndex(({ type }) => type !== "step-start");
+  const begin = parts.findLastIndex(({ type }, at) => at < end && type === "step-start");
+  // The files of a tool come behind its call.
+  const last = parts.slice(begin + 1, end + 1).findLast(({ type }) => type !== "file");
   return last !== undefined && isToolPart(last) && !last.providerExecuted &&
-    (isResult(last) || isResponded(last));
+    (last.state === "output-denied" || isResult(last) || isResponded(last));
 }
 
 function isResult(part: ToolPart | undefined): part is ToolPart {

@@ -17,6 +17,7 @@ import {
   type ToolPart,
 } from "../domain/message.ts";
 import type { StoredMessage } from "../domain/records.ts";
+import { modelCallId } from "./call_ids.ts";
 import { charactersFor, estimateFileTokens } from "../domain/usage.ts";
 import type { ProviderType } from "../domain/provider.ts";
 
@@ -139,12 +140,13 @@ export class PromptBuilder {
     const { type } = this.#target;
     for (const step of splitSteps(parts)) {
       const wanted = notesFor(type, isOwn, step.some(isOwnTool));
-      const content = step.flatMap((part) => assistantContent(part, wanted));
+      const idOf = (part: ToolPart) => isOwn ? modelCallId(part) : part.toolCallId;
+      const content = step.flatMap((part) => assistantContent(part, wanted, idOf));
       if (content.length === 0 || content.every(({ type }) => type === "reasoning")) continue;
       this.#push({ role: "assistant", content });
       const results = step.filter(isOwnTool).map((part) => ({
         type: "tool-result" as const,
-        toolCallId: part.toolCallId,
+        toolCallId: idOf(part),
         toolName: toolNameOf(part),
         output: toolOutput(part),
       }));
@@ -196,7 +198,11 @@ function splitSteps(parts: readonly Part[]): Part[][] {
   return steps;
 }
 
-function assistantContent(part: Part, wanted: Wanted): AssistantContent {
+function assistantContent(
+  part: Part,
+  wanted: Wanted,
+  idOf: (part: ToolPart) => string,
+): AssistantContent {
   switch (part.type) {
     case "text":
       if (part.text === "") return [];
@@ -212,7 +218,7 @@ function assistantContent(part: Part, wanted: Wanted): AssistantContent {
       if (!isOwnTool(part)) return [];
       return [{
         type: "tool-call",
-        toolCallId: part.toolCallId,
+        toolCallId: idOf(part),
         toolName: toolNameOf(part),
         input: typeof part.input === "object" && part.input !== null ? part.input : {},
         ...wanted(part.callProviderMetadata, {}),
@@ -258,7 +264,7 @@ function toolOutput(part: ToolPart): LanguageModelV4ToolResultOutput {
     case "output-denied":
       return {
         type: "execution-denied",
-        ...(part.approval?.reason !== undefined && { reason: part.approval.reason }),
+        ...(part.approval?.reason && { reason: part.approval.reason }),
       };
     case "output-error":
       return { type: "error-text", value: part.errorText ?? "The tool failed." };

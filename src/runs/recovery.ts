@@ -28,6 +28,7 @@ type Needed = Pick<
   | "ids"
   | "logger"
   | "onInterrupt"
+  | "unattended"
   | "toolCalls"
   | "approvalMs"
 >;
@@ -215,7 +216,8 @@ function interruption(
     ...usage,
     model: run.model,
   };
-  const key = before?.key ?? ids.uuid();
+  // The calls of the answer know it by its key.
+  const key = before?.key ?? journal[0]?.messageKey ?? ids.uuid();
   const endedAt = clock.now();
   const renewal = { key, now: endedAt, approvalMs, newId: () => ids.uuid(), serverCalls };
   const calls = leftCalls(run, journal, assembly.parts({ ended: false }), renewal);
@@ -238,7 +240,7 @@ function interruption(
 async function continueRun(
   run: AbandonedRun["run"],
   remains: Remains,
-  { catalog, conversation, attempts, clock, ids }: Needed,
+  { catalog, conversation, attempts, clock, ids, unattended }: Needed,
 ): Promise<RunJob | undefined> {
   // What was asked for besides text is not stored.
   if (!run.textOnly) return undefined;
@@ -256,7 +258,7 @@ async function continueRun(
     thinking: false,
     tools: [],
     output: null,
-    unattended: "ask" as const,
+    unattended,
   };
   return { record: run, request, prompt, attempt, continuation };
 }

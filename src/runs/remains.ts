@@ -69,6 +69,8 @@ export class Remains {
 
   #fits(event: RunEvent | null | undefined): event is RunEvent {
     if (typeof event?.type !== "string") return false;
+    // No part of the message: a run bounds it apart.
+    if (event.type === "tool-progress") return true;
     try {
       this.#bounds.take(event, this.assembly.length);
       return true;

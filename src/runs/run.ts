@@ -11,13 +11,15 @@ import type { Emit, Step, StepOutcome } from "../models/step.ts";
 import type { CatalogModel } from "../models/catalog.ts";
 import { outputFailure } from "../models/output.ts";
 import { Attempts } from "./attempts.ts";
+import { CallIds } from "./call_ids.ts";
 import type { Continuation } from "./continuation.ts";
-import { endByError, endEvents, endingOf, type RunEnd, tooLate } from "./ending.ts";
+import { attempt, endByError, endEvents, endingOf, type RunEnd, tooLate } from "./ending.ts";
 import type { Parts } from "./parts.ts";
 import type { RunJob } from "./run_job.ts";
 import { isTakenOver, type LogWriter, type RunLog } from "./run_log.ts";
 import type { RunStream } from "./run_stream.ts";
-import { type Listener, ToolLoop } from "./tool_loop.ts";
+import { ToolLoop } from "./tool_loop.ts";
+import type { Listener } from "./tool_result.ts";
 
 type Needed =
   & ConstructorParameters<typeof Attempts>[1]
@@ -130,12 +132,14 @@ export class Run {
 
   /** One step: builds the prompt, asks the model, and emits what comes. */
   async #step(continuation: Continuation | undefined, signal: AbortSignal): Promise<StepOutcome> {
+    const ids = new CallIds(this.#assembly.parts({ ended: false }));
     const emit: Emit = (event) => {
       if (signal.aborted || this.#state !== "running") return;
       const joined = continuation ? continuation.join(event) : event;
       if (!joined) return;
-      this.#attempts.count(joined, this.#assembly.length);
-      return this.#emit(joined);
+      const named = ids.name(joined);
+      this.#attempts.count(named, this.#assembly.length);
+      return this.#emit(named);
     };
     return await this.#attempts.ask((model) => this.#request(model, continuation), signal, emit);
   }
@@ -173,7 +177,7 @@ export class Run {
   /** What is wrong with an answer that has to be JSON. One that waits for tools is not whole yet. */
   async #outputFailure({ finishReason }: StepOutcome): Promise<RunFailure | undefined> {
     const { output } = this.#job.request;
-    if (!output || finishReason === "tool-calls") return undefined;
+    if (!output || finishReason === "tool-calls" || this.asked.length > 0) return undefined;
     return await outputFailure(messageText({ parts: this.#lastStep() }), output);
   }
 
@@ -216,7 +220,8 @@ export class Run {
     if (this.#log.unsynced) this.#report("a run's ending is not synced", this.#log.unsynced);
     if (!failure) return end;
     this.#report("a run's log cannot be stored", this.#log.broken.reason);
-    // History is what clients have seen, so it ends as their streams did.
+    // History is what clients have seen, so it ends as their streams did, and asks for nothing.
+    this.#loop.asked = [];
     const late: RunEnd = { ...end, ...endByError(new RunError(failure)) };
     try {
       await this.#finishLate(late);
@@ -286,14 +291,5 @@ export class Run {
     const reason = cause instanceof AppError ? `${cause.message}. ${cause.detail}` : String(cause);
     const { id: run, chatId: chat } = this.record;
     this.#parts.logger.log("error", message, { run, chat, reason });
-  }
-}
-
-/** What `make` gives, or undefined if it throws: nothing may keep a run from its ending. */
-function attempt<T>(make: () => T): T | undefined {
-  try {
-    return make();
-  } catch {
-    return undefined;
   }
 }

@@ -131,6 +131,9 @@ export class Runs {
 
   /** See `Approving.answer`. Resolves once the answer would survive a power cut. */
   async approve(ownerId: string, answer: Omit<ApprovalAnswer, "answeredAt">): Promise<Approved> {
+    const asked = await this.#parts.toolCalls.find(ownerId, answer.id);
+    // What a crash left of the chat asks anew, so that this one waits no more.
+    if (asked) await this.settle(asked.chatId);
     const approved = await this.#approving.answer(ownerId, answer);
     await this.#parts.disk.durable();
     this.#active.tell(ownerId, {

@@ -1,4 +1,4 @@
-import { callHash, type JournaledCall } from "../domain/approval.ts";
+import { callHash, type JournaledCall, type PausedRequest } from "../domain/approval.ts";
 import { RunError } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { isJsonObject, type JsonObject } from "../domain/json.ts";
@@ -6,27 +6,35 @@ import { isToolPart, type Part, toolNameOf, type ToolPart } from "../domain/mess
 import type { RunRecord } from "../domain/records.ts";
 import type { ServerTool } from "../domain/tool.ts";
 import { argumentsProblem } from "../models/output.ts";
+import { CallExecution, type Execution } from "./call_execution.ts";
+import {
+  deniedEvent,
+  failed,
+  isDenied,
+  isOpenCall,
+  isOwnCall,
+  isResponded,
+  nameOf,
+} from "./call_parts.ts";
+import { LoopLimits } from "./loop_limits.ts";
 import type { Parts } from "./parts.ts";
 import { whileHeld } from "./patience.ts";
 import type { AnswerRequest } from "./run_job.ts";
-import { failed, isOpenCall, isOwnCall, isResponded } from "./tool_parts.ts";
-import { resultEvents } from "./tool_result.ts";
+import type { Listener } from "./tool_result.ts";
 
 type Needed =
-  & Pick<Parts, "toolbox" | "toolCalls" | "toolSteps" | "approvalMs" | "disk" | "ids" | "clock">
-  & Parameters<typeof whileHeld>[2]
-  & Parameters<typeof resultEvents>[3];
-
-/** How many calls of a step run at once. */
-const AT_ONCE = 8;
-
-/** How often in a row a model may call a tool with the same arguments. */
-const REPEATS = 5;
+  & Pick<Parts, "toolbox" | "toolCalls" | "toolSteps" | "approvalMs" | "ids" | "clock">
+  & ConstructorParameters<typeof CallExecution>[1];
 
 /** How many names of tools a model is told that called one that does not exist. */
 const TOLD = 50;
 
 const UNATTENDED = "Denied: this call needs the approval of a person, and nobody watches this run.";
+
+const DENIED = "The policies of this server do not allow this call.";
+
+const NOT_BEGUN = "Not run: the run ended before.";
+
 const ENDED = "The run ended before the tool did. It may have had an effect.";
 
 /** A call that has no result yet. */
@@ -36,12 +44,6 @@ interface OpenCall {
   input: JsonObject;
 }
 
-/** What a loop says to its run. `fits` counts an event; false if the answer has no room for it. */
-export interface Listener {
-  emit: (event: RunEvent) => void;
-  fits: (event: RunEvent) => boolean;
-}
-
 /** The tools of this server in one run: what it may call, and what becomes of its calls. */
 export class ToolLoop {
   /** The calls that wait for a yes or no, so that the run ends. */
@@ -49,10 +51,10 @@ export class ToolLoop {
   /** True once the journal has calls of the run, or will have. */
   isUsed: boolean;
   readonly #tools = new Map<string, ServerTool>();
+  readonly #paused: PausedRequest;
+  readonly #execution: CallExecution;
   #remembered: Map<string, boolean> | undefined;
-  #steps = 0;
-  #last = "";
-  #repeats = 0;
+  readonly #limits: LoopLimits;
 
   /** `key` is the stored key of the answer; `before` the parts of the answer that it continues. */
   constructor(
@@ -63,6 +65,11 @@ export class ToolLoop {
     private readonly parts: Needed,
   ) {
     this.isUsed = before.some(isResponded);
+    this.#limits = new LoopLimits(parts.toolSteps);
+    this.#execution = new CallExecution(run.id, parts);
+    const { thinking, tools, output, unattended } = request;
+    const { model, protocol } = run;
+    this.#paused = { model, protocol, thinking, tools, output, unattended };
   }
 
   /** Finds the tools. A client's own tool of the same name comes first. */
@@ -80,20 +87,21 @@ export class ToolLoop {
    * Resolves to whether the model is asked now: not if a tool asks a person something first.
    */
   async resume(signal: AbortSignal, listener: Listener): Promise<boolean> {
-    const approved: [OpenCall, JournaledCall][] = [];
+    const approved: Execution[] = [];
     const answers = await this.#answers(signal);
     for (const part of this.before) {
       if (!isResponded(part)) continue;
-      const { toolCallId, approval: { id, approved: isApproved, reason } } = part;
-      if (!isApproved) {
-        listener.emit({ type: "tool-output-denied", toolCallId, ...(reason && { reason }) });
+      if (isDenied(part)) {
+        listener.emit(deniedEvent(part));
         continue;
       }
-      const call = this.#openCall(part);
+      // Its tool or the policies may have changed since it was asked for.
+      const call = await this.#fitting(part);
       if (typeof call === "string") listener.emit(failed(part, call));
       else {
+        const { id } = part.approval;
         const journaled = { ...this.#journaled(call), id, answers: answers.get(id) ?? {} };
-        approved.push([call, { ...journaled, state: "approved" }]);
+        approved.push({ part, call: { ...journaled, state: "approved" } });
       }
     }
     await this.#execute(approved, signal, listener);
@@ -103,13 +111,8 @@ export class ToolLoop {
   /** By call, what was answered to its tool's questions. */
   async #answers(signal: AbortSignal): Promise<Map<string, JsonObject>> {
     if (!this.before.some(isResponded)) return new Map();
-    const { toolCalls } = this.parts;
-    const calls = await whileHeld(
-      this.run.id,
-      () => toolCalls.ofRun(this.run.id),
-      this.parts,
-      signal,
-    );
+    const ofRun = () => this.parts.toolCalls.ofRun(this.run.id);
+    const calls = await whileHeld(this.run.id, ofRun, this.parts, signal);
     return new Map(calls.map(({ id, answers }) => [id, answers]));
   }
 
@@ -119,18 +122,19 @@ export class ToolLoop {
    * @throws {RunError} `tool_limit`, with all calls closed.
    */
   async afterStep(parts: Part[], signal: AbortSignal, listener: Listener): Promise<boolean> {
-    this.#steps++;
+    this.#limits.countStep();
     const own = parts.filter(isOwnCall);
     if (this.#tools.size === 0 || own.length === 0) return false;
     const open = own.filter((part) => isOpenCall(part) && part.type === "dynamic-tool");
     const isClients = own.some((part) => isOpenCall(part) && part.type !== "dynamic-tool");
     if (open.length > 0 || !isClients) this.#checkLimits(open, listener);
-    const runs: [OpenCall, JournaledCall][] = [];
+    const runs: Execution[] = [];
     for (const part of open) {
       const call = await this.#checked(part);
       if (typeof call === "string") listener.emit(failed(part, call));
-      else if (await this.#actionOf(call) === "allow") runs.push([call, this.#journaled(call)]);
-      else this.asked.push({ ...this.#journaled(call), state: "asked" });
+      else if (await this.#actionOf(call) === "allow") {
+        runs.push({ part, call: this.#journaled(call) });
+      } else this.asked.push({ ...this.#journaled(call), state: "asked" });
     }
     this.isUsed ||= this.asked.length > 0;
     await this.#execute(runs, signal, listener);
@@ -141,11 +145,17 @@ export class ToolLoop {
   closing(parts: readonly Part[]): RunEvent[] {
     const isAsked = ({ toolCallId }: ToolPart) =>
       this.asked.some((call) => call.toolCallId === toolCallId);
-    const left = parts.filter(isToolPart)
-      .filter((part) => isOpenCall(part) || isResponded(part))
-      .filter((part) => this.#tools.has(toolNameOf(part)) && !isAsked(part));
+    const left = parts.filter(isToolPart).filter((part) =>
+      // The run may have ended before it knew its tools.
+      isResponded(part) ||
+      (isOpenCall(part) && this.#tools.has(toolNameOf(part)) && !isAsked(part))
+    );
     return [
-      ...left.map((part) => failed(part, ENDED)),
+      ...left.map((part) =>
+        isDenied(part)
+          ? deniedEvent(part)
+          : failed(part, this.#execution.begun.has(part.toolCallId) ? ENDED : NOT_BEGUN)
+      ),
       ...this.asked.map(({ id, toolCallId }): RunEvent => ({
         type: "tool-approval-request",
         toolCallId,
@@ -154,32 +164,31 @@ export class ToolLoop {
     ];
   }
 
-  /** Counts steps and repeated calls. */
+  /** Closes the calls, and ends the run, if the model has gone on for too long. */
   #checkLimits(open: readonly ToolPart[], listener: Listener): void {
-    let reason = this.#steps >= this.parts.toolSteps
-      ? `The answer has taken ${this.#steps} steps, and may not take more.`
-      : undefined;
-    for (const part of open) {
-      const call = callHash(toolNameOf(part), part.input);
-      this.#repeats = call === this.#last ? this.#repeats + 1 : 1;
-      this.#last = call;
-      if (this.#repeats < REPEATS) continue;
-      reason ??= `The model called ${toolNameOf(part)} with the same arguments ` +
-        `${REPEATS} times in a row.`;
-    }
+    const reason = this.#limits.reached(open);
     if (reason === undefined) return;
     for (const part of open) listener.emit(failed(part, `Not run. ${reason}`));
     throw new RunError({ class: "tool_limit", message: reason, retryable: false });
   }
 
-  /** The call, or why it cannot be run. */
-  async #checked(part: ToolPart): Promise<OpenCall | string> {
+  /** The call, or why it cannot be run whoever says yes. */
+  async #fitting(part: ToolPart): Promise<OpenCall | string> {
     const call = this.#openCall(part);
     if (typeof call === "string") return call;
     const problem = await argumentsProblem(call.input, call.tool.schema);
     if (problem !== undefined) return `The arguments do not fit the tool: ${problem}.`;
+    return this.parts.toolbox.actionOf(call.tool, call.input) === "deny" ? DENIED : call;
+  }
+
+  /** The call, or why it cannot be run. */
+  async #checked(part: ToolPart): Promise<OpenCall | string> {
+    const call = await this.#fitting(part);
+    if (typeof call === "string") return call;
     const action = await this.#actionOf(call);
-    if (action === "deny") return `The policies of this server do not allow this call.`;
+    if (action === "deny") {
+      return "Denied: a person said no to all calls of this tool in this chat.";
+    }
     if (action === "ask" && this.request.unattended === "deny") {
       return UNATTENDED;
     }
@@ -187,11 +196,10 @@ export class ToolLoop {
   }
 
   #openCall(part: ToolPart): OpenCall | string {
-    const name = toolNameOf(part);
-    const tool = this.#tools.get(name);
+    const tool = this.#tools.get(toolNameOf(part));
     if (!tool) {
       const names = [...this.#tools.keys()].slice(0, TOLD).join(", ");
-      return `There is no tool "${name.slice(0, 100)}". The tools of this server: ${names}.`;
+      return `There is no tool "${nameOf(part)}". The tools of this server: ${names}.`;
     }
     const { input } = part;
     return isJsonObject(input)
@@ -208,63 +216,23 @@ export class ToolLoop {
     return answer === undefined ? "ask" : answer ? "allow" : "deny";
   }
 
-  /** Notes the calls in the journal, runs them side by side, and tells what came of them. */
-  async #execute(
-    calls: readonly [OpenCall, JournaledCall][],
-    signal: AbortSignal,
-    listener: Listener,
-  ): Promise<void> {
+  /** Runs calls. Where a tool asks something, the run ends until a person has answered. */
+  async #execute(calls: readonly Execution[], signal: AbortSignal, listener: Listener) {
     if (calls.length === 0) return;
     this.isUsed = true;
-    const { toolCalls, disk } = this.parts;
-    const noted = calls.map(([, journaled]) => journaled);
-    const begun = await whileHeld(
-      this.run.id,
-      () => toolCalls.begin(noted),
-      this.parts,
-      signal,
-    );
-    // What changes nothing may run again, so its intent may be lost.
-    if (noted.some(({ isRepeatable }) => !isRepeatable)) await disk.durable();
-    const waiting = calls.values();
-    const worker = async () => {
-      for (const [{ part }, journaled] of waiting) {
-        signal.throwIfAborted();
-        if (begun.has(journaled.id)) await this.#executeOne(part, journaled, signal, listener);
-        else listener.emit(failed(part, "Not run: this call has no approval any more."));
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, calls.length) }, worker));
-  }
-
-  async #executeOne(
-    part: ToolPart,
-    journaled: JournaledCall,
-    signal: AbortSignal,
-    listener: Listener,
-  ): Promise<void> {
-    const { toolCallId } = part;
-    const result = await this.parts.toolbox.execute(journaled, signal, (output) => {
-      const progress: RunEvent = { type: "tool-progress", toolCallId, output };
-      if (listener.fits(progress)) listener.emit(progress);
-    });
-    signal.throwIfAborted();
-    if ("question" in result) {
-      const { id, expiresAt } = this.#journaled(this.#openCall(part) as OpenCall);
-      const { question } = result;
+    const { ids, clock, approvalMs } = this.parts;
+    for (const { part, call, question } of await this.#execution.run(calls, signal, listener)) {
       if (this.request.unattended === "deny") listener.emit(failed(part, UNATTENDED));
-      else this.asked.push({ ...journaled, id, expiresAt, question, state: "asked" });
-      return;
-    }
-    for (const event of await resultEvents(part, result, journaled, this.parts)) {
-      if (listener.fits(event)) listener.emit(event);
-      else listener.emit(failed(part, "The result is more than this answer has room for."));
+      else {
+        const now = clock.now();
+        const asked = { ...call, id: ids.uuid(), question, createdAt: now };
+        this.asked.push({ ...asked, expiresAt: now + approvalMs, state: "asked" });
+      }
     }
   }
 
   #journaled({ part: { toolCallId }, tool, input }: OpenCall): JournaledCall {
-    const { run, request, key, parts: { ids, clock, approvalMs } } = this;
-    const { thinking, tools, output, unattended } = request;
+    const { run, key, parts: { ids, clock, approvalMs } } = this;
     const now = clock.now();
     return {
       id: ids.uuid(),
@@ -284,7 +252,7 @@ export class ToolLoop {
       answers: {},
       createdAt: now,
       expiresAt: now + approvalMs,
-      request: { model: run.model, protocol: run.protocol, thinking, tools, output, unattended },
+      request: this.#paused,
     };
   }
 }

@@ -26,7 +26,7 @@ export function beginStatements(beginning: RunBeginning, bucket: number): Statem
     ...(fileIds.length > 0 ? [addFiles(fileIds, run)] : []),
     ...(keyed ? [insertKeyed(keyed, run)] : []),
     ...(approvals?.answers ?? []).map((answer) => answerCall(answer)),
-    ...(approvals ? [moveCalls(approvals.ids, run.id)] : []),
+    ...(approvals ? [moveCalls(approvals.ids, run)] : []),
   ];
 }
 

@@ -105,6 +105,13 @@ Deno.test("every name leads to a prefix that is valid and its own", () => {
   assertEquals(prefixes.slice(-3), ["server", "GitHub", "github"]);
 });
 
+Deno.test("no server has the prefix of Parley's own tools, whose policies it would share", () => {
+  const text = ["workspace", "demo", "workspace-2"]
+    .map((name) => `"${name}": { "command": "x" }`).join();
+  const servers = readMcpConfig(`{ "mcpServers": { ${text} } }`, "mcp.json", {});
+  assertEquals(servers.map(({ name }) => name), ["workspace-3", "demo-2", "workspace-2"]);
+});
+
 Deno.test("mistakes are told with file, server, field and what was expected, and no secret", () => {
   const of = (field: string, rest: string, line: number) =>
     `Invalid ${field} of the MCP server "a b": expected ${rest} (mcp.json, line ${line})`;

@@ -13,6 +13,7 @@ const CASES = [
   { model: MODELS.compatible, asked: {}, goesOn: false },
   // What it was given besides would be missing.
   { model: MODELS.anthropic, asked: { tools: TOOLS }, goesOn: false },
+  { model: MODELS.anthropic, asked: { unattended: "deny" }, goesOn: false },
 ];
 
 for (const { model, asked, goesOn } of CASES) {

@@ -134,10 +134,11 @@ class Scene implements AsyncDisposable {
     random: Random,
   ): Promise<void> {
     const asker = { server: this.server };
-    const message = (await uiHistory(asker, chat)).at(-1);
-    const call = callIn(message);
+    // Whichever is asked for first, the run that was left has been ended.
     const [approval, ...others] = await approvalsOf(asker, `?chat=${chat}`);
     assertEquals(others, []);
+    const message = (await uiHistory(asker, chat)).at(-1);
+    const call = callIn(message);
     if (call?.["state"] === "approval-requested") {
       assertEquals(approval?.id, (call["approval"] as JsonObject)["id"], "it can be answered");
       seen.asked++;

@@ -32,6 +32,8 @@ const ACTIONS = [
   "let it expire",
   "restart",
   "stop while it runs",
+  "approve in a fork",
+  "fork while it runs",
   "delete",
 ] as const;
 type Action = typeof ACTIONS[number];
@@ -159,6 +161,12 @@ class Scene implements AsyncDisposable {
       case "stop while it runs":
         if (waiting) await this.#stopWhileRunning(waiting);
         break;
+      case "approve in a fork":
+        if (waiting) assertEquals(await this.#sendToFork(true), 409);
+        break;
+      case "fork while it runs":
+        if (waiting) await this.#forkWhileRunning(waiting);
+        break;
       case "delete":
         await this.#scripted.server.ask("DELETE", `/api/v2/chats/${this.#chat}`);
         if (waiting) assertEquals(await this.#status(waiting), 404);
@@ -234,6 +242,29 @@ class Scene implements AsyncDisposable {
     assertEquals(status, 200);
     this.#answeredWith(id, true);
     await this.#held.promise;
+    await this.#scripted.server.ask("POST", `/api/v2/chats/${this.#chat}/stop`);
+    await follow(this.#scripted, body.run);
+    this.#held = undefined;
+  }
+
+  /** Sends the last message to a copy of the chat, and gives what it says. */
+  async #sendToFork(approved: boolean): Promise<number> {
+    const { server } = this.#scripted;
+    const made = await server.ask("POST", `/api/v2/chats/${this.#chat}/fork`, { body: {} });
+    const { id } = await made.json();
+    const message = answered((await uiHistory(this.#scripted, id)).at(-1)!, approved);
+    const response = await this.#scripted.send(id, "", { message });
+    await response.text();
+    return response.status;
+  }
+
+  async #forkWhileRunning(id: string): Promise<void> {
+    this.#held = Promise.withResolvers();
+    const { status, body } = await answer(this.#scripted, id, { approved: true });
+    assertEquals(status, 200);
+    this.#answeredWith(id, true);
+    await this.#held.promise;
+    assertEquals(await this.#sendToFork(true), 200);
     await this.#scripted.server.ask("POST", `/api/v2/chats/${this.#chat}/stop`);
     await follow(this.#scripted, body.run);
     this.#held = undefined;

@@ -5,7 +5,7 @@ import type { JsonObject } from "../../src/domain/json.ts";
 import { TOKENS } from "../kit/parley.ts";
 import { startScripted } from "../kit/scripted.ts";
 import { testToolbox } from "../kit/toolbox.ts";
-import { type Chunk, readFrames, UI } from "../kit/ui.ts";
+import { readFrames, UI } from "../kit/ui.ts";
 import {
   answer,
   answered,
@@ -308,23 +308,6 @@ Deno.test("watchers are told of approvals", async () => {
   await until("approval.answered");
   assertStringIncludes(seen, `"approval_id":"${approval!.id}"`);
   await reader.cancel();
-});
-
-Deno.test("approvals are listed by pages, the oldest first", async () => {
-  const { scripted } = await startAsking();
-  await using _ = scripted;
-  const chats = [];
-  for (let n = 0; n < 3; n++) {
-    const chat = await scripted.chat();
-    await (await scripted.send(chat, "Go")).text();
-    chats.push(chat);
-  }
-  const first = await scripted.server.ask("GET", "/api/v2/approvals?limit=2");
-  const { approvals } = await first.json() as { approvals: Chunk[] };
-  const [, next] = /^<(.*)>; rel="next"$/.exec(first.headers.get("link")!)!;
-  const rest = await (await scripted.server.ask("GET", next!)).json();
-  const listed = [...approvals, ...rest.approvals].map(({ chat_id }) => chat_id);
-  assertEquals(listed, chats);
 });
 
 Deno.test("the tools and their policies are listed", async () => {

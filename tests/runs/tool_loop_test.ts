@@ -121,6 +121,17 @@ Deno.test("the same call again and again ends the run", async () => {
   assertEquals(runs, 4);
 });
 
+Deno.test("a name that a model makes up is told in part", async () => {
+  const name = "n".repeat(50_000);
+  const toolbox = testToolbox({ look: { run: () => ({ output: 1 }) } });
+  const steps = Array.from({ length: 6 }, () => [{ name, args: {} }]);
+  await using scripted = await startScripted({ script: calling(...steps), toolbox });
+  const text = await (await scripted.send(await scripted.chat(), "Go")).text();
+  const [failure] = /\n3:.*/.exec(text)!;
+  assertStringIncludes(failure, "5 times in a row");
+  assert(failure.length < 300);
+});
+
 Deno.test("progress is shown live, and is no part of the message", async () => {
   const toolbox = testToolbox({
     slow: {
@@ -143,6 +154,30 @@ Deno.test("progress is shown live, and is no part of the message", async () => {
     [{ at: "half" }, true],
     ["whole", undefined],
   ]);
+});
+
+Deno.test("progress that comes behind the result is not shown", async () => {
+  const toolbox = testToolbox({
+    slow: {
+      run(_call, _signal, progress) {
+        setTimeout(() => progress("late"), 0);
+        return { output: "whole" };
+      },
+    },
+    next: {
+      async run() {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return { output: "next" };
+      },
+    },
+  });
+  await using scripted = await startScripted({
+    script: calling([{ name: "test__slow", args: {} }], [{ name: "test__next", args: {} }]),
+    toolbox,
+  });
+  const frames = await readFrames(await scripted.send(await scripted.chat(), "Go", {}, UI));
+  const outputs = frames.filter(({ type }) => type === "tool-output-available");
+  assertEquals(outputs.map(({ output }) => output), ["whole", "next"]);
 });
 
 Deno.test("a client's tool beside one of this server: the run waits for the client alone", async () => {

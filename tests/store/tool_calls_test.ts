@@ -49,14 +49,8 @@ const answerMessage = {
 const yes = { approved: true, answeredAt: 5, answers: { "Sure?": { really: true } } };
 
 for (const [kind, open] of Object.entries(DATABASES)) {
-  const test = (name: string, fn: (stores: Awaited<ReturnType<typeof begun>>) => Promise<void>) =>
-    Deno.test(`${kind}: ${name}`, async () => {
-      await using db = await open();
-      await fn(await begun(db));
-    });
-
   /** The stores, with a run that is live. */
-  async function begun(db: Awaited<ReturnType<typeof open>>) {
+  const begun = async (db: Awaited<ReturnType<typeof open>>) => {
     const buckets = new Buckets(db, { shared: false });
     const stores = {
       runs: runStore(db, buckets),
@@ -89,7 +83,13 @@ for (const [kind, open] of Object.entries(DATABASES)) {
     const states = async (run: string) =>
       (await stores.calls.ofRun(run)).map(({ id, state }) => [id, state]);
     return { ...stores, ask, goOn, states };
-  }
+  };
+
+  const test = (name: string, fn: (stores: Awaited<ReturnType<typeof begun>>) => Promise<void>) =>
+    Deno.test(`${kind}: ${name}`, async () => {
+      await using db = await open();
+      await fn(await begun(db));
+    });
 
   test("a call begins once, of a run that is live here", async ({ calls, others, states }) => {
     assertEquals(await others.begin([callOf("stranger")]), new Set());
@@ -133,13 +133,14 @@ for (const [kind, open] of Object.entries(DATABASES)) {
     const { ask, calls } = stores;
     await ask(...["x", "b", "a"].map((id) => callOf(id, { state: "asked" })));
     const ids = async (page: Parameters<typeof calls.waiting>[2], now = 0) =>
-      (await calls.waiting("o", now, page)).map(({ id }) => id);
+      (await calls.waiting("o", now, page)).calls.map(({ id }) => id);
     assertEquals(await ids({ limit: 2 }), ["x", "b"]);
-    const [, second] = await calls.waiting("o", 0, { limit: 2 });
+    const { calls: [, second], hasMore } = await calls.waiting("o", 0, { limit: 2 });
+    assertEquals(hasMore, true);
     assertEquals(await ids({ limit: 9, after: second!.place }), ["a"]);
     assertEquals(await ids({ limit: 9, chatId: "elsewhere" }), []);
     assertEquals(await ids({ limit: 9 }, LATER), []);
-    assertEquals(await calls.waiting("other", 0, { limit: 9 }), []);
+    assertEquals(await calls.waiting("other", 0, { limit: 9 }), { calls: [], hasMore: false });
     const next = { ...beginningOf().prompt, key: "k3", parentKey: "answer", id: "u3" };
     assertEquals(
       await stores.runs.begin({

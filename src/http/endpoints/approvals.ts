@@ -57,7 +57,10 @@ const EXAMPLE = {
 
 const listQuery = z.object({
   chat: z.uuid("Expected a UUID").optional().meta({ description: "Only those of this chat." }),
-  limit: limitSchema(PAGE, `The most approvals to list; by default ${PAGE}.`),
+  limit: limitSchema(
+    PAGE,
+    `The most approvals to list; by default ${PAGE}. Large ones come in fewer.`,
+  ),
   cursor: z.string().regex(/^\d{1,15}$/, "Expected a cursor from a Link header")
     .optional().meta({
       description: "The start of the page, from the `Link` header of the previous page.",
@@ -129,7 +132,7 @@ const answerApproval = describe({
       }),
     ),
   },
-  errors: [409, 410],
+  errors: [409, 410, 429],
 });
 
 /** `GET /api/v2/approvals` and `POST /api/v2/approvals/{approval}`. */
@@ -138,19 +141,18 @@ export function approvals(app: App, parts: HttpParts): void {
 
   app.get("/api/v2/approvals", listApprovals, query(listQuery), async (c) => {
     const { chat, limit = PAGE, cursor } = c.req.valid("query");
-    const found = await toolCalls.waiting(c.var.principal.id, clock.now(), {
-      // One more shows whether there are more.
-      limit: limit + 1,
+    if (chat !== undefined) await runs.settle(chat);
+    const { calls, hasMore } = await toolCalls.waiting(c.var.principal.id, clock.now(), {
+      limit,
       ...(cursor !== undefined && { after: Number(cursor) }),
       ...(chat !== undefined && { chatId: chat }),
     });
-    const page = found.slice(0, limit);
-    if (found.length > page.length) {
+    if (hasMore) {
       const rest = chat === undefined ? "" : `&chat=${chat}`;
-      const next = `limit=${limit}&cursor=${page.at(-1)!.place}${rest}`;
+      const next = `limit=${limit}&cursor=${calls.at(-1)!.place}${rest}`;
       c.header("link", `</api/v2/approvals?${next}>; rel="next"`);
     }
-    return c.json({ approvals: page.map(approvalJson) });
+    return c.json({ approvals: calls.map(approvalJson) });
   });
 
   app.post("/api/v2/approvals/:approval", answerApproval, async (c) => {

@@ -105,7 +105,7 @@ failed, each after a \`message-metadata\` with the same.`,
     ),
   },
   responses: { 200: component("responses", "AnswerStream") },
-  errors: [409, 422, 429],
+  errors: [409, 410, 422, 429],
 });
 
 /** `POST /api/v2/chats/{chat}/messages`. */
