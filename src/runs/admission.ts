@@ -156,12 +156,13 @@ export async function planOf(
   });
   if (queued) return planned(await prompt().catch(() => ({ characters: 0 })));
   const { parts, metadata } = plan.prompt;
-  const added = plan.store === "keep" ? 0 : sizeOf(parts) + JSON.stringify(metadata).length;
   const grown = known ? sizeOf(parts) - sizeOf(known.parts) : 0;
   if (plan.store === "update" && grown > messageChars) {
     throw tooLarge(`The results may have at most ${messageChars} characters as JSON.`);
   }
-  if (bytes + added > chatBytes) throw chatFull(chatBytes);
+  const added = { keep: 0, insert: sizeOf(parts) + JSON.stringify(metadata).length, update: grown };
+  // A yes or no has its place in any chat, or what waits for it could never end.
+  if (!plan.approvals && bytes + added[plan.store] > chatBytes) throw chatFull(chatBytes);
   try {
     return planned(await prompt());
   } catch (error) {

@@ -3,7 +3,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { startScripted } from "../kit/scripted.ts";
 import { type TestTool, testToolbox } from "../kit/toolbox.ts";
 import { UI } from "../kit/ui.ts";
-import { answer, approvalsOf, follow, startAsking, uiHistory } from "./approvals_kit.ts";
+import { answer, approvalsOf, asking, follow, startAsking, uiHistory } from "./approvals_kit.ts";
 
 Deno.test("a copy of a chat whose approved call runs does not run it again", async () => {
   const begun = Promise.withResolvers<void>();
@@ -157,4 +157,46 @@ Deno.test("a no without a word is still told as one", async () => {
   const { body } = await answer(scripted, approval!.id, { approved: false, reason: "" });
   await follow(scripted, body.run);
   assertMatch(String((await scripted.history(chat))[1]!.content), /denied/);
+});
+
+Deno.test("a chat that its own answer has filled still takes a yes or no", async () => {
+  for (const approved of [true, false]) {
+    const { scripted, ran } = await startAsking({
+      env: { PARLEY_LIMIT_CHAT_BYTES: "65536" },
+      script: asking({ name: "test__act", args: { text: "x".repeat(70_000) } }),
+    });
+    await using _ = scripted;
+    const chat = await scripted.chat();
+    await (await scripted.send(chat, "Go")).text();
+    const [approval] = await approvalsOf(scripted);
+    const { status, body } = await answer(scripted, approval!.id, { approved });
+    assertEquals(status, 200);
+    await follow(scripted, body.run);
+    assertEquals(ran.length, approved ? 1 : 0);
+    const more = await scripted.send(chat, "More");
+    assertEquals(more.status, 413);
+    await more.body?.cancel();
+  }
+});
+
+Deno.test("an approval of another branch waits until that is chosen again", async () => {
+  const { scripted, ran } = await startAsking();
+  await using _ = scripted;
+  const chat = await scripted.chat();
+  const message = { id: "u", role: "user", content: "Go" };
+  await (await scripted.send(chat, "", { message })).text();
+  const [first] = await approvalsOf(scripted);
+  await (await scripted.send(chat, "", { message })).text();
+  const [second] = await approvalsOf(scripted);
+  assertEquals((await answer(scripted, first!.id, { approved: true })).status, 409);
+  const path = `/api/v2/chats/${chat}`;
+  const history = await (await scripted.server.ask("GET", `${path}/messages?protocol=ui`)).json();
+  const [branch] = history.at(-1).metadata.branches.siblings;
+  const chosen = await scripted.server.ask("PATCH", path, { body: { branch } });
+  assertEquals(chosen.status, 200, await chosen.text());
+  assertEquals((await approvalsOf(scripted)).map(({ id }) => id), [first!.id]);
+  assertEquals((await answer(scripted, second!.id, { approved: true })).status, 409);
+  const { body } = await answer(scripted, first!.id, { approved: true });
+  await follow(scripted, body.run);
+  assertEquals(ran.length, 1);
 });
