@@ -45,6 +45,7 @@ const signIn = describe({
     "Where a browser comes back to from the page of `sign_in_url`, with the answer in its " +
     "query. It needs no token: the answer's `state` is one that only this server and that page know.",
   responses: { 200: answer("A word about it.", content("text/plain", z.string)) },
+  errors: [400, 404],
 });
 
 /** `GET /api/v2/tools`, and the page that a browser comes back to. */

@@ -136,10 +136,7 @@ export class McpServer implements ToolServer {
 
   /** A sentence about it, without a secret. */
   #sentence(rest: string): string {
-    return this.parts.mask(`The tool server "${this.config.title}" ${rest}`).replace(
-      /[.\s]*$/,
-      ".",
-    );
+    return `${withoutEnd(this.parts.mask(`The tool server "${this.config.title}" ${rest}`))}.`;
   }
 
   #run(): void {
@@ -212,4 +209,11 @@ export class McpServer implements ToolServer {
       // If the server is gone, that is seen by its connection.
     }
   }
+}
+
+/** A text without the dots and spaces at its end. */
+function withoutEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && /[.\s]/.test(text[end - 1]!)) end--;
+  return text.slice(0, end);
 }
