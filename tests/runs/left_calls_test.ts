@@ -18,6 +18,7 @@ function callIn(state: JournaledCall["state"], isRepeatable = false): JournaledC
     ...{ id: "old", runId: "r", chatId: "c", ownerId: "o", messageId: "m", messageKey: "key" },
     ...{ toolCallId: "call", tool: "test__act", input: {}, hash: callHash("test__act", {}) },
     ...{ state, isRepeatable, isInDoubt: false, createdAt: 0, expiresAt: 0, request: null },
+    ...{ question: null, answers: {} },
   };
 }
 

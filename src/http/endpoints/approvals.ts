@@ -132,7 +132,7 @@ const answerApproval = describe({
       }),
     ),
   },
-  errors: [409, 410, 429],
+  errors: [404, 409, 410, 429],
 });
 
 /** `GET /api/v2/approvals` and `POST /api/v2/approvals/{approval}`. */
