@@ -5,8 +5,8 @@ import type { ToolFile, ToolResult } from "../../domain/tool.ts";
 
 const MIB = 1024 * 1024;
 
-/** The most text that a model gets, in bytes. */
-const MAX_TEXT = MIB;
+/** The most of a result that the model is given, in bytes: many results have to fit into a prompt. */
+const MAX_TEXT = MIB / 8;
 /** The most that the files of a result may have together, in bytes, and how many there may be. */
 const MAX_FILES_BYTES = 16 * MIB;
 const MAX_FILES = 20;
