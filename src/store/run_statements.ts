@@ -80,7 +80,15 @@ export function endStatements(
       ]
       : []),
     ...(calls ? [closeCalls(run.id, calls.begun, isLive)] : []),
-    ...(calls && calls.asked.length > 0 ? [insertCalls(calls.asked, isLive)] : []),
+    ...(calls && calls.asked.length > 0
+      ? [
+        insertCalls(calls.asked, isLive),
+        // What waits would leave the question behind: it goes on after the answer, or with a new send.
+        sql`UPDATE chats SET queue_held = 1
+          WHERE id = ${run.chatId} AND ${isLive} AND EXISTS (SELECT 1 FROM queue
+            WHERE queue.chat_id = chats.id AND queue.failure IS NULL)`,
+      ]
+      : []),
     sql`UPDATE runs SET state = ${state}, failure = ${failure && JSON.stringify(failure)},
         ended_at = ${endedAt}, last_bucket = max(${bucket}, first_bucket)
       WHERE ${live}`,

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { systemClock } from "../../src/domain/clock.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
 import { TOKENS } from "../kit/parley.ts";
+import { gate } from "../kit/provider/provider.ts";
 import { startScripted } from "../kit/scripted.ts";
 import { testToolbox } from "../kit/toolbox.ts";
 import { readFrames, UI } from "../kit/ui.ts";
@@ -323,4 +324,32 @@ Deno.test("the tools and their policies are listed", async () => {
     tools.map(({ name, policy }: JsonObject) => [name, policy]),
     [["test__see", "allow"], ["test__act", "ask"], ["test__burn", "deny"]],
   );
+});
+
+Deno.test("a message that waits behind a question is answered after it", async () => {
+  const begun = gate();
+  const script = asking({ name: "test__act" });
+  const { scripted, ran } = await startAsking({
+    script: (request) => {
+      const { steps } = script(request);
+      return { steps: [{ wait: begun }, ...steps ?? []] };
+    },
+  });
+  await using _ = scripted;
+  const chat = await scripted.chat();
+  const first = scripted.send(chat, "Go");
+  await scripted.provider.waitForRequests(1);
+  const queued = await scripted.send(chat, "And then?", { busy: "queue" });
+  begun.open();
+  await (await first).text();
+  const waiting = await (await scripted.server.ask("GET", `/api/v2/chats/${chat}/queue`)).json();
+  assertEquals(waiting.map(({ held }: { held: boolean }) => held), [true]);
+  const [approval] = await approvalsOf(scripted);
+  const { body } = await answer(scripted, approval!.id, { approved: true });
+  await follow(scripted, body.run);
+  assertEquals(ran.length, 1);
+  // The next one asks, too.
+  await queued.text();
+  const [, , , last] = await uiHistory(scripted, chat);
+  assertEquals(statesOf(last!.parts).at(-1), "dynamic-tool approval-requested");
 });
