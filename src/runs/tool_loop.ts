@@ -146,9 +146,9 @@ export class ToolLoop {
     const isAsked = ({ toolCallId }: ToolPart) =>
       this.asked.some((call) => call.toolCallId === toolCallId);
     const left = parts.filter(isToolPart).filter((part) =>
+      !isAsked(part) &&
       // The run may have ended before it knew its tools.
-      isResponded(part) ||
-      (isOpenCall(part) && this.#tools.has(toolNameOf(part)) && !isAsked(part))
+      (isResponded(part) || (isOpenCall(part) && this.#tools.has(toolNameOf(part))))
     );
     return [
       ...left.map((part) =>

@@ -6,7 +6,7 @@ import { packageArgs } from "../kit/mcp/server.ts";
 import { MODELS, startScripted } from "../kit/scripted.ts";
 import type { ScriptSource } from "../kit/provider/provider.ts";
 import { readFrames, UI } from "../kit/ui.ts";
-import { answer, approvalsOf, follow } from "../runs/approvals_kit.ts";
+import { answer, approvalsOf, follow, statesOf, uiHistory } from "../runs/approvals_kit.ts";
 
 /** A Parley with these servers in its `.mcp.json`. */
 async function startWith(mcpServers: Record<string, unknown>, env: Record<string, string> = {}) {
@@ -94,6 +94,34 @@ Deno.test("what a tool asks a person waits as an approval does, and its call is 
     assertMatch(message!.content, approved ? /Ada/ : /denied/i);
     assertEquals(await approvalsOf(scripted), []);
   }
+});
+
+Deno.test("a call that was approved may still ask: the same message goes on after each answer", async () => {
+  const args = await packageArgs("@modelcontextprotocol/server-everything", "stdio");
+  await using started = await startWith({ everything: { command: Deno.execPath(), args } }, {
+    PARLEY_TOOL_POLICIES: "everything__*=ask",
+  });
+  const { scripted } = started;
+  scripted.provider.script(callOnce("everything__trigger-elicitation-request", {}));
+  const chat = await scripted.chat();
+  await (await scripted.send(chat, "Ask me")).text();
+  const content = { name: "Ada" };
+  for (const given of [{ approved: true }, { approved: true, content }]) {
+    const [approval] = await approvalsOf(scripted);
+    assertEquals("question" in approval!, "content" in given);
+    const { status, body } = await answer(scripted, approval!.id, given);
+    assertEquals(status, 200, JSON.stringify(body));
+    const frames = await follow(scripted, body.run);
+    assertEquals(frames.filter(({ type }) => type === "tool-output-error"), []);
+  }
+  const [, message] = await uiHistory(scripted, chat);
+  assertEquals(statesOf(message!.parts), [
+    "step-start",
+    "dynamic-tool output-available",
+    "step-start",
+    "text done",
+  ]);
+  assertMatch(String(message!.parts.at(-1)!["text"]), /Ada/);
 });
 
 Deno.test("a browser comes back from a sign-in, and the server's tools are there", async () => {
