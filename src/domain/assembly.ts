@@ -8,6 +8,9 @@ import {
   type ToolPart,
 } from "./message.ts";
 
+/** The error of a call that may have had an effect. */
+export const ENDED_BEFORE_TOOL = "The run ended before the tool did. It may have had an effect.";
+
 /**
  * Builds an answer's parts from a run's events. The same code serves a live run, a replayed log and the
  * recovery after a crash, so history always equals the stream.
@@ -17,6 +20,8 @@ export class Assembly {
   readonly #texts = new Map<string, TextPart>();
   readonly #reasonings = new Map<string, ReasoningPart>();
   readonly #tools = new Map<string, OpenTool>();
+  /** The calls that have shown progress, and no result yet. */
+  readonly #running = new Set<string>();
 
   /** True if a step has begun and not ended. */
   inStep = false;
@@ -97,6 +102,9 @@ export class Assembly {
         this.#setTool(toolCallId, { state: "output-error", input, errorText });
         break;
       }
+      case "tool-progress":
+        this.#running.add(event.toolCallId);
+        break;
       case "tool-output":
         this.#setTool(event.toolCallId, { state: "output-available", output: event.output });
         break;
@@ -131,6 +139,12 @@ export class Assembly {
       ...openIds(this.#texts).map((id) => ({ type: "text-end" as const, id })),
       ...[...this.#tools.values()].filter(({ part }) => part.state === "input-streaming")
         .map(cutOff),
+      // Clients show progress as a result.
+      ...[...this.#running].map((toolCallId) => ({
+        type: "tool-output-error" as const,
+        toolCallId,
+        errorText: ENDED_BEFORE_TOOL,
+      })),
     ];
   }
 
@@ -156,6 +170,7 @@ export class Assembly {
   }
 
   #setTool(toolCallId: string, changes: Partial<ToolPart>): void {
+    this.#running.delete(toolCallId);
     Object.assign(this.#toolWith(toolCallId) ?? {}, changes);
   }
 

@@ -234,11 +234,9 @@ export class Run {
   /** The events that close what is open, and ask for a yes: stored with the ending, so that none is lost. */
   #closing({ state }: RunEnd): RunEvent[] {
     if (state !== "completed") this.#loop.asked = [];
-    const open = attempt(() => this.#assembly.closing()) ?? [];
-    return [
-      ...open,
-      ...attempt(() => this.#loop.closing(this.#assembly.parts({ ended: false }))) ?? [],
-    ];
+    const calls = attempt(() => this.#loop.closing(this.#assembly.parts({ ended: false }))) ?? [];
+    for (const event of calls) attempt(() => this.#assembly.apply(event));
+    return [...calls, ...attempt(() => this.#assembly.closing()) ?? []];
   }
 
   /** For an error in the ending itself: at least nobody waits for this run any longer. */

@@ -1,4 +1,5 @@
 import { callHash, type JournaledCall, type PausedRequest } from "../domain/approval.ts";
+import { ENDED_BEFORE_TOOL } from "../domain/assembly.ts";
 import { RunError } from "../domain/errors.ts";
 import type { RunEvent } from "../domain/event.ts";
 import { isJsonObject, type JsonObject } from "../domain/json.ts";
@@ -34,8 +35,6 @@ const UNATTENDED = "Denied: this call needs the approval of a person, and nobody
 const DENIED = "The policies of this server do not allow this call.";
 
 const NOT_BEGUN = "Not run: the run ended before.";
-
-const ENDED = "The run ended before the tool did. It may have had an effect.";
 
 /** A call that has no result yet. */
 interface OpenCall {
@@ -154,7 +153,7 @@ export class ToolLoop {
       ...left.map((part) =>
         isDenied(part)
           ? deniedEvent(part)
-          : failed(part, this.#execution.begun.has(part.toolCallId) ? ENDED : NOT_BEGUN)
+          : failed(part, this.#execution.begun.has(part.toolCallId) ? ENDED_BEFORE_TOOL : NOT_BEGUN)
       ),
       ...this.asked.map(({ id, toolCallId }): RunEvent => ({
         type: "tool-approval-request",
