@@ -23,26 +23,31 @@ interface Acted {
   isApproved: boolean;
 }
 
-for (const action of ["allow", "ask"] as const) {
-  Deno.test(`kill -9 around a call that policies ${action}: at most one effect, no lost approval`, () =>
-    seeded(async (random) => {
-      await using scene = await Scene.start(action);
-      const seen = { effects: 0, asked: 0, done: 0 };
-      for (let round = 0; round < ROUNDS / 2; round++) {
-        const acted = await Promise.all(Array.from({ length: CHATS }, () => scene.begin()));
-        const acting = acted.map((one) => scene.act(one, action, random));
-        await pass(random.below(action === "ask" ? 350 : 150));
-        await scene.kill();
-        await Promise.all(acting);
-        await scene.restart();
-        for (const one of acted) await scene.check(one, seen, random);
-      }
-      // What a killed server had begun may come late.
-      await pass(200);
-      for (const [effect, times] of await scene.effects()) assertEquals(times, 1, effect);
-      // Kills that always come before, or always after, would show nothing.
-      assert(seen.asked > 0 && seen.done > 0, JSON.stringify(seen));
-    }));
+Deno.test("kill -9 around calls of tools: at most one effect, no lost approval", async () => {
+  // Side by side: each waits for its servers most of the time.
+  await Promise.all(
+    (["allow", "ask"] as const).map((action) => seeded((random) => killAround(action, random))),
+  );
+});
+
+/** Kills a server while tools run that policies allow, or ask a person for. */
+async function killAround(action: "allow" | "ask", random: Random): Promise<void> {
+  await using scene = await Scene.start(action);
+  const seen = { effects: 0, asked: 0, done: 0 };
+  for (let round = 0; round < ROUNDS / 2; round++) {
+    const acted = await Promise.all(Array.from({ length: CHATS }, () => scene.begin()));
+    const acting = acted.map((one) => scene.act(one, action, random));
+    await pass(random.below(action === "ask" ? 350 : 150));
+    await scene.kill();
+    await Promise.all(acting);
+    await scene.restart();
+    for (const one of acted) await scene.check(one, seen, random);
+  }
+  // What a killed server had begun may come late.
+  await pass(200);
+  for (const [effect, times] of await scene.effects()) assertEquals(times, 1, effect);
+  // Kills that always come before, or always after, would show nothing.
+  assert(seen.asked > 0 && seen.done > 0, JSON.stringify(seen));
 }
 
 /** A server with a workspace, killed and started again, and a model that always calls a command. */
