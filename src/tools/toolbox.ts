@@ -8,8 +8,18 @@ import type { OwnTool, ToolServer } from "./tool_server.ts";
 /** The longest name that every provider takes. */
 const LONGEST = 64;
 
+/** A tool, and who has it. */
+interface ListedTool {
+  server: ToolServer;
+  own: OwnTool;
+  shown: ServerTool;
+}
+
 /** The tools of all servers, under the names that models see. */
 export class ServerToolbox implements Toolbox {
+  /** By shown name, as the newest list has them: a call of one server waits for no other. */
+  #listed: ReadonlyMap<string, ListedTool> = new Map();
+
   constructor(
     private readonly servers: readonly ToolServer[],
     private readonly policies: Policies,
@@ -17,7 +27,9 @@ export class ServerToolbox implements Toolbox {
 
   async definitions(): Promise<readonly ServerTool[]> {
     if (this.servers.length === 0) return [];
-    return (await this.#known()).map(({ shown }) => shown);
+    const listed = await this.#list();
+    this.#listed = new Map(listed.map((tool) => [tool.shown.name, tool]));
+    return listed.map(({ shown }) => shown);
   }
 
   actionOf(tool: ServerTool, input: Parameters<Policies>[1]): ToolAction {
@@ -25,7 +37,7 @@ export class ServerToolbox implements Toolbox {
   }
 
   async execute(...[call, signal, progress]: Parameters<Toolbox["execute"]>) {
-    const known = (await this.#known()).find(({ shown }) => shown.name === call.tool);
+    const known = this.#listed.get(call.tool);
     if (!known) return { errorText: `The tool ${call.tool} is not there any more.` };
     try {
       return await known.server.execute(known.own.name, call, signal, progress);
@@ -59,7 +71,7 @@ export class ServerToolbox implements Toolbox {
   }
 
   /** All tools, by server and then in its own order: the same as long as they are the same. */
-  async #known() {
+  async #list(): Promise<ListedTool[]> {
     const lists = await Promise.all(this.servers.map(async (server) => ({
       server,
       tools: await server.tools(),
