@@ -110,6 +110,11 @@ export function isToolPart(part: Part): part is ToolPart {
   return part.type === "dynamic-tool" || part.type.startsWith("tool-");
 }
 
+/** True for a tool call that waits for a yes or no. */
+export function isAsked(part: Part): part is ToolPart {
+  return isToolPart(part) && part.state === "approval-requested";
+}
+
 /** True for a part of unknown type. Tests `type`, since a part of any type may have a key `value`. */
 export function isUnknownPart(part: Part): part is UnknownPart {
   return part.type.startsWith("data-") || part.type.startsWith("unknown-");

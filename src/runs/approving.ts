@@ -9,20 +9,20 @@ import {
 import { settlesWithin } from "../domain/clock.ts";
 import { AppError } from "../domain/errors.ts";
 import type { JsonObject } from "../domain/json.ts";
-import { isToolPart, type Part } from "../domain/message.ts";
+import { isAsked, isToolPart, type Part } from "../domain/message.ts";
 import { argumentsProblem } from "../models/output.ts";
 import type { ActiveRuns } from "./active.ts";
 import { modelsOf } from "./admission.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Parts } from "./parts.ts";
 import { withAnswers } from "./plan.ts";
-import { busy, chatGone } from "./refusals.ts";
+import { busy, chatGone, movedOn } from "./refusals.ts";
 import type { RunStream } from "./run_stream.ts";
 import type { Sending } from "./sending.ts";
 import { isOpenCall } from "./call_parts.ts";
 
 type Needed =
-  & Pick<Parts, "toolCalls" | "conversation" | "runs" | "clock" | "disk">
+  & Pick<Parts, "toolCalls" | "conversation" | "runs" | "clock">
   & Parameters<typeof modelsOf>[1];
 
 /** Milliseconds to wait for the run that asked to be over. */
@@ -68,7 +68,7 @@ export class Approving {
     ownerId: string,
     given: Omit<ApprovalAnswer, "answeredAt">,
   ): Promise<Approved | undefined> {
-    const { toolCalls, clock, conversation, disk } = this.parts;
+    const { toolCalls, clock, conversation } = this.parts;
     const answer = { ...given, answeredAt: clock.now() };
     const call = await toolCalls.find(ownerId, given.id);
     if (!call) throw unknownApproval();
@@ -84,7 +84,6 @@ export class Approving {
     }
     const whole = { ...answer, answers: answersWith(call, answer) };
     if (!await toolCalls.answer(whole, { ...message, parts })) return undefined;
-    await disk.durable();
     return { call: answered, run: undefined };
   }
 
@@ -157,15 +156,9 @@ async function checkContent(
 
 /** True for a call that waits for a yes or no, or for its client. */
 function waits(part: Part): boolean {
-  return isOpenCall(part) || (isToolPart(part) && part.state === "approval-requested");
+  return isOpenCall(part) || isAsked(part);
 }
 
 function unknownApproval(): AppError {
   return new AppError("not_found", "There is no such approval");
-}
-
-function movedOn(): AppError {
-  return new AppError("conflict", "The chat has moved on", {
-    detail: "Only the last answer of a chat can be continued.",
-  });
 }

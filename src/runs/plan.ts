@@ -2,9 +2,10 @@
 import type { ApprovalAnswer } from "../domain/approval.ts";
 import { AppError } from "../domain/errors.ts";
 import type { JsonObject } from "../domain/json.ts";
-import { isToolPart, type Part, type ToolPart } from "../domain/message.ts";
+import { isAsked, isToolPart, type Part, type ToolPart } from "../domain/message.ts";
 import type { RunBeginning, StoredMessage } from "../domain/records.ts";
 import { isOpenCall, isResponded } from "./call_parts.ts";
+import { movedOn } from "./refusals.ts";
 
 /** A message as it was sent. */
 export interface SentMessage {
@@ -76,11 +77,7 @@ function planContinuation(
   now: number,
 ): SendPlan {
   if (!known) throw wrongMessage("The chat has no answer with this id");
-  if (known.key !== leafKey) {
-    throw new AppError("conflict", "The chat has moved on", {
-      detail: "Only the last answer of a chat can be continued.",
-    });
-  }
+  if (known.key !== leafKey) throw movedOn();
   const results = new Map(sent.parts.filter(isToolPart).map((part) => [part.toolCallId, part]));
   const answers = known.parts.flatMap((part) => answerIn(part, results, now) ?? []);
   const answered = known.parts.filter(isOpenCall).some((call) =>
@@ -90,7 +87,7 @@ function planContinuation(
     throw wrongMessage("The message has no result for a tool call that waits for one");
   }
   const responded = withAnswers(known.parts, answers);
-  if (responded.some((part) => isToolPart(part) && part.state === "approval-requested")) {
+  if (responded.some(isAsked)) {
     throw new AppError("conflict", "The answer waits for approvals", {
       detail: "Approve or deny every call that asks for it.",
     });
@@ -107,7 +104,7 @@ function planContinuation(
 /** Parts of which some calls have a yes or no now. */
 export function withAnswers(parts: readonly Part[], answers: readonly ApprovalAnswer[]): Part[] {
   return parts.map((part) => {
-    if (!isToolPart(part) || part.state !== "approval-requested") return part;
+    if (!isAsked(part)) return part;
     const answer = answers.find(({ id }) => id === part.approval?.id);
     if (!answer) return part;
     const { id, approved, reason } = answer;
@@ -122,7 +119,7 @@ function answerIn(
   sent: ReadonlyMap<string, ToolPart>,
   answeredAt: number,
 ): ApprovalAnswer | undefined {
-  if (!isToolPart(part) || part.state !== "approval-requested") return undefined;
+  if (!isAsked(part)) return undefined;
   const { state, approval } = sent.get(part.toolCallId) ?? {};
   if (state !== "approval-responded" || approval?.id !== part.approval?.id) return undefined;
   const { id, approved, reason } = approval!;

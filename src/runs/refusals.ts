@@ -19,6 +19,13 @@ export function chatGone(): AppError {
   return new AppError("not_found", "The chat is gone");
 }
 
+/** The answer that is to go on is no longer the last message of its chat. */
+export function movedOn(): AppError {
+  return new AppError("conflict", "The chat has moved on", {
+    detail: "Only the last answer of a chat can be continued.",
+  });
+}
+
 /** The key is known, and came with another message. */
 export function otherMessage(): AppError {
   return new AppError("unprocessable", "This Idempotency-Key came with another message", {

@@ -1,5 +1,5 @@
 import type { GivenAnswer, JournaledCall } from "../domain/approval.ts";
-import { isToolPart, type Part } from "../domain/message.ts";
+import { isAsked, type Part } from "../domain/message.ts";
 import type { RunRecord } from "../domain/records.ts";
 import type { ToolCallStore } from "../domain/tool_ports.ts";
 import type { Database } from "./database.ts";
@@ -194,9 +194,7 @@ export function canAnswer(answers: readonly GivenAnswer[], messageKey: string): 
 
 /** True unless another process has answered one of the calls that wait by these parts. */
 function stillWait(parts: readonly Part[]): Statement {
-  const ids = parts.flatMap((part) =>
-    isToolPart(part) && part.state === "approval-requested" ? part.approval?.id ?? [] : []
-  );
+  const ids = parts.filter(isAsked).flatMap(({ approval }) => approval?.id ?? []);
   if (ids.length === 0) return sql`true`;
   return sql`NOT EXISTS (SELECT 1 FROM json_each(${JSON.stringify(ids)})
     JOIN tool_calls AS other ON other.id = value WHERE other.state <> 'asked')`;

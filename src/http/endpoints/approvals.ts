@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { JournaledCall } from "../../domain/approval.ts";
+import { MAX_REASON } from "../../runs/plan.ts";
 import { RUN_EXAMPLE } from "../answer.ts";
 import { readBody } from "../body.ts";
 import { CHAT_EXAMPLE, idInPath, timeSchema } from "../chat.ts";
@@ -19,9 +20,6 @@ import {
 
 /** How many approvals are listed at once. */
 const PAGE = 100;
-
-/** The most characters of a reason. */
-const REASON = 1_000;
 
 const APPROVAL = "6f0de4ac-7c1b-4a43-8f5d-6f3d0a5f2c11";
 
@@ -91,7 +89,7 @@ const listApprovals = describe({
 
 const answerSchema = z.object({
   approved: z.boolean(),
-  reason: z.string().max(REASON).optional().meta({
+  reason: z.string().max(MAX_REASON).optional().meta({
     description: "Told to the model if the call is denied.",
   }),
   content: objectSchema.optional().meta({

@@ -2,9 +2,7 @@
 import type { Clock } from "../../domain/clock.ts";
 import { settlesWithin } from "../../domain/clock.ts";
 import type { McpProgram } from "../../domain/mcp.ts";
-
-/** What every program gets of Parley's environment. */
-const INHERITED = /^(PATH|HOME|LANG|LC_\w+|TERM|TMPDIR|USER|SHELL)$/;
+import { inherited } from "../environment.ts";
 
 /** How long a group has to end by itself, in milliseconds. */
 const GRACE = 2_000;
@@ -18,8 +16,7 @@ export function startChild(
   environment: Readonly<Record<string, string | undefined>>,
   clock: Clock,
 ): Child {
-  const inherited = Object.entries(environment).filter(([name]) => INHERITED.test(name));
-  const env = { ...Object.fromEntries(inherited), ...program.env } as Record<string, string>;
+  const env = { ...inherited(environment), ...program.env };
   try {
     const process = new Deno.Command(program.command, {
       args: program.args,

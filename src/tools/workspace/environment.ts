@@ -1,6 +1,4 @@
-/** The environment of commands: a list of what they may have, so that no key of the server is in it. */
-
-const ALLOWED = /^(PATH|HOME|LANG|LC_[A-Z]+|TERM|USER|SHELL|TMPDIR)$/;
+import { inherited } from "../environment.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -9,8 +7,5 @@ export function commandEnvironment(
   own: Readonly<Record<string, string | undefined>>,
   given: Readonly<Record<string, string>>,
 ): Record<string, string> {
-  const allowed = Object.entries(own).filter((entry): entry is [string, string] =>
-    ALLOWED.test(entry[0]) && entry[1] !== undefined
-  );
-  return { PATH, ...Object.fromEntries(allowed), ...given };
+  return { PATH, ...inherited(own), ...given };
 }
