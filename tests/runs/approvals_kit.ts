@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import type { JsonObject } from "../../src/domain/json.ts";
 import type { RecordedRequest, Script } from "../kit/provider/provider.ts";
 import type { Ask } from "../kit/ask.ts";
-import { startScripted } from "../kit/scripted.ts";
+import { type Scripted, startScripted } from "../kit/scripted.ts";
 import { type TestTool, testToolbox } from "../kit/toolbox.ts";
 import { readFrames } from "../kit/ui.ts";
 
@@ -102,4 +102,14 @@ export function answered(message: UiMessage, approved: boolean): UiMessage {
       : part
   );
   return { ...message, parts };
+}
+
+/** A new chat whose answer waits for a yes, and the approval. */
+export async function askedIn(
+  scripted: Pick<Scripted, "server" | "chat" | "send">,
+): Promise<{ chat: string; approval: Approval }> {
+  const chat = await scripted.chat();
+  await (await scripted.send(chat, "Go")).text();
+  const [approval] = await approvalsOf(scripted);
+  return { chat, approval: approval! };
 }

@@ -11,6 +11,7 @@ import {
   answer,
   answered,
   approvalsOf,
+  askedIn,
   asking,
   follow,
   startAsking,
@@ -67,16 +68,14 @@ Deno.test("a yes by the route: the same message goes on, and the call runs once"
 Deno.test("a no is streamed, shown and told to the model, with its reason", async () => {
   const { scripted, ran } = await startAsking();
   await using _ = scripted;
-  const chat = await scripted.chat();
-  await (await scripted.send(chat, "Go")).text();
-  const [approval] = await approvalsOf(scripted);
-  const { body } = await answer(scripted, approval!.id, { approved: false, reason: "not today" });
+  const { chat, approval } = await askedIn(scripted);
+  const { body } = await answer(scripted, approval.id, { approved: false, reason: "not today" });
   const frames = await follow(scripted, body.run);
   assert(frames.some(({ type }) => type === "tool-output-denied"));
   const [, message] = await uiHistory(scripted, chat);
   const call = message!.parts.find(({ type }) => type === "dynamic-tool")!;
   assertEquals(call["state"], "output-denied");
-  assertEquals(call["approval"], { id: approval!.id, approved: false, reason: "not today" });
+  assertEquals(call["approval"], { id: approval.id, approved: false, reason: "not today" });
   assertStringIncludes(String(message!.parts.at(-1)!["text"]), "not today");
   assertEquals(ran, []);
 });
@@ -166,14 +165,12 @@ Deno.test("of several calls, the message goes on after the last answer", async (
 Deno.test("what was asked before a restart is answered after it", async () => {
   const dataDir = await Deno.makeTempDir();
   const { scripted, toolbox, ran } = await startAsking({ dataDir });
-  const chat = await scripted.chat();
-  await (await scripted.send(chat, "Go")).text();
-  const [approval] = await approvalsOf(scripted);
+  const { approval } = await askedIn(scripted);
   await scripted.server.stop();
   {
     await using again = await startScripted({ dataDir, toolbox, provider: scripted.provider });
     assertEquals(await approvalsOf(again), [approval!]);
-    const { body } = await answer(again, approval!.id, { approved: true });
+    const { body } = await answer(again, approval.id, { approved: true });
     await follow(again, body.run);
     assertEquals(ran.length, 1);
   }
@@ -184,11 +181,9 @@ Deno.test("what was asked before a restart is answered after it", async () => {
 Deno.test("of two answers at once the first counts", async () => {
   const { scripted, ran } = await startAsking();
   await using _ = scripted;
-  const chat = await scripted.chat();
-  await (await scripted.send(chat, "Go")).text();
-  const [approval] = await approvalsOf(scripted);
+  const { approval } = await askedIn(scripted);
   const both = await Promise.all(
-    [true, true, true, true].map((approved) => answer(scripted, approval!.id, { approved })),
+    [true, true, true, true].map((approved) => answer(scripted, approval.id, { approved })),
   );
   assertEquals(both.map(({ status }) => status).sort(), [200, 409, 409, 409]);
   await follow(scripted, both.find(({ status }) => status === 200)!.body.run);
@@ -198,9 +193,7 @@ Deno.test("of two answers at once the first counts", async () => {
 Deno.test("an approval belongs to its owner, and is answered in bounds", async () => {
   const { scripted } = await startAsking();
   await using _ = scripted;
-  const chat = await scripted.chat();
-  await (await scripted.send(chat, "Go")).text();
-  const [approval] = await approvalsOf(scripted);
+  const { approval } = await askedIn(scripted);
   const { id } = approval!;
   assertEquals((await answer(scripted, id, { approved: true }, TOKENS.bob)).status, 404);
   assertEquals((await answer(scripted, crypto.randomUUID(), { approved: true })).status, 404);
@@ -224,13 +217,11 @@ Deno.test("an expired approval is gone, by either way", async () => {
   const clock = { ...systemClock, now: () => systemClock.now() + skipped };
   const { scripted, ran } = await startAsking({ clock, env: { PARLEY_TOOL_APPROVAL_HOURS: "1" } });
   await using _ = scripted;
-  const chat = await scripted.chat();
-  await (await scripted.send(chat, "Go")).text();
-  const [approval] = await approvalsOf(scripted);
+  const { chat, approval } = await askedIn(scripted);
   const [, message] = await uiHistory(scripted, chat);
   skipped = 3_600_001;
   assertEquals(await approvalsOf(scripted), []);
-  assertEquals((await answer(scripted, approval!.id, { approved: true })).status, 410);
+  assertEquals((await answer(scripted, approval.id, { approved: true })).status, 410);
   const back = await scripted.send(chat, "", { message: answered(message!, true) });
   assertEquals(back.status, 410);
   await back.body?.cancel();
@@ -243,14 +234,12 @@ Deno.test("an expired approval is gone, by either way", async () => {
 Deno.test("a chat that has moved on leaves its approvals behind", async () => {
   const { scripted, ran } = await startAsking();
   await using _ = scripted;
-  const chat = await scripted.chat();
-  await (await scripted.send(chat, "Go")).text();
-  const [approval] = await approvalsOf(scripted);
+  const { chat, approval } = await askedIn(scripted);
   await (await scripted.send(chat, "Never mind")).text();
   const waiting = await approvalsOf(scripted);
   assertEquals(waiting.length, 1);
-  assert(waiting[0]!.id !== approval!.id);
-  assertEquals((await answer(scripted, approval!.id, { approved: true })).status, 409);
+  assert(waiting[0]!.id !== approval.id);
+  assertEquals((await answer(scripted, approval.id, { approved: true })).status, 409);
   assertEquals(ran, []);
   await scripted.server.ask("DELETE", `/api/v2/chats/${chat}`);
   assertEquals(await approvalsOf(scripted), []);
@@ -261,10 +250,8 @@ for (const approved of [true, false]) {
   Deno.test(`a ${approved ? "yes" : "no"} that is remembered counts in its chat`, async () => {
     const { scripted, ran } = await startAsking();
     await using _ = scripted;
-    const chat = await scripted.chat();
-    await (await scripted.send(chat, "Go")).text();
-    const [approval] = await approvalsOf(scripted);
-    const { body } = await answer(scripted, approval!.id, { approved, remember: "chat" });
+    const { chat, approval } = await askedIn(scripted);
+    const { body } = await answer(scripted, approval.id, { approved, remember: "chat" });
     await follow(scripted, body.run);
     await (await scripted.send(chat, "Again")).text();
     assertEquals(await approvalsOf(scripted), []);
