@@ -4,6 +4,7 @@ import type { McpServer } from "../../src/tools/mcp/mcp_server.ts";
 import { FakeClock } from "../kit/clock.ts";
 import { type Answer, type BadHttp, badHttp, endless, events } from "../kit/mcp/bad_http.ts";
 import { call, type Choices, until, withServer } from "../kit/mcp/server.ts";
+import { heldBytes } from "../kit/memory.ts";
 
 async function withBad(
   replaced: Record<string, Answer>,
@@ -205,9 +206,9 @@ Deno.test("too much ends the connection, in words", async (t) => {
     await t.step(name, () =>
       withBad({ "tools/call": answer }, async (server) => {
         await server.tools();
-        const before = Deno.memoryUsage().rss;
+        const before = heldBytes();
         assertMatch(await errorOf(server), expected);
-        const more = Math.round((Deno.memoryUsage().rss - before) / 1024 / 1024);
+        const more = Math.round((heldBytes() - before) / 1024 / 1024);
         // Both sides are in this process.
         assert(more < 500, `${more} MiB`);
       }));

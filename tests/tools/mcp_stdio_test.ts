@@ -4,6 +4,7 @@ import type { Json } from "../../src/domain/json.ts";
 import type { ToolOutput } from "../../src/domain/tool.ts";
 import { FakeClock } from "../kit/clock.ts";
 import { badProgram, call, type Choices, program, until, withServer } from "../kit/mcp/server.ts";
+import { heldBytes } from "../kit/memory.ts";
 import { CallTime, ProgressPace } from "../../src/tools/mcp/call_limits.ts";
 import type { McpServer } from "../../src/tools/mcp/mcp_server.ts";
 
@@ -239,9 +240,9 @@ Deno.test("a flood, a line without end and deep or wide JSON end the connection,
     await t.step(tool, () =>
       withBad("well", async (server) => {
         await server.tools();
-        const before = Deno.memoryUsage().rss;
+        const before = heldBytes();
         assertMatch(await errorOf(server, tool), expected);
-        const more = Math.round((Deno.memoryUsage().rss - before) / 1024 / 1024);
+        const more = Math.round((heldBytes() - before) / 1024 / 1024);
         assert(more < 150, `${more} MiB`);
         await until(() => server.status.status !== "ready");
       }));

@@ -4,6 +4,7 @@ import { systemClock } from "../../src/domain/clock.ts";
 import type { Json } from "../../src/domain/json.ts";
 import { endAll } from "../../src/tools/workspace/ending.ts";
 import { MARK_VARIABLE, Marks } from "../../src/tools/workspace/kin.ts";
+import { heldBytes } from "../kit/memory.ts";
 import { processesWith, type TestWorkspace, until, withWorkspace } from "../kit/workspace.ts";
 
 interface Result {
@@ -96,11 +97,11 @@ Deno.test("an output of two halves and one of a character more", async () => {
 
 Deno.test("a flood is kept up to 16 MiB, without memory for it", async () => {
   await withWorkspace(async ({ output }) => {
-    const before = Deno.memoryUsage().rss;
+    const before = heldBytes();
     const result = await output<Result>("execute", { command: "yes", timeout_seconds: 1.5 });
     assertEquals([result.timed_out, result.signal], [true, "SIGTERM"]);
     assertMatch(result.output, /has the first 16,777,216 bytes of it/);
-    assert(Deno.memoryUsage().rss - before < 100e6);
+    assert(heldBytes() - before < 100e6);
   });
 });
 
