@@ -25,8 +25,11 @@ const MARKS = 300_000;
 /** How many more processes and threads than there are now a command's user may have. */
 const MORE_PROCESSES = 1_024;
 
-/** After so long, nobody waits for the end of a process any more, in milliseconds. */
-const NOBODYS_MS = 30_000;
+/**
+ * After so long, nobody waits for the end of a process any more, in milliseconds: of one that a command has
+ * probably started, and of any other.
+ */
+const NOBODYS_MS = { hidden: 2_000, other: 30_000 };
 
 /** So many processes are looked at in one go: the longer a look, the more can change meanwhile. */
 const AT_ONCE = 400;
@@ -80,7 +83,7 @@ export class Marks {
       if (!stat?.hasEnded || this.isFirst(pid)) continue;
       const limit = messageQueuesOf(pid);
       const isOurs = limit !== undefined && this.#live.has(limit);
-      if (isOurs || this.isNobodys(pid, stat)) this.libc?.reap(pid);
+      if (isOurs || this.isNobodys(pid, stat, limit)) this.libc?.reap(pid);
     }
   }
 
@@ -91,15 +94,22 @@ export class Marks {
 
   /**
    * True for a process that ended a while ago. The runtime lets go of its own at once, so this was left by
-   * another part of the server: since this process adopts everything, nobody else will.
+   * another part of the server, or hides: since this process adopts everything, nobody else will let go of
+   * it. One with a limit like a mark may also be the first process of another workspace's command.
    */
-  isNobodys(pid: number, { started }: ProcessStat): boolean {
+  isNobodys(pid: number, { started }: ProcessStat, limit: bigint | undefined): boolean {
     const key = `${pid} ${started}`;
     const since = this.#dead.get(key) ?? performance.now();
     this.#dead.set(key, since);
-    const isLong = performance.now() - since > NOBODYS_MS;
+    const most = this.isHiding(limit) ? NOBODYS_MS.hidden : NOBODYS_MS.other;
+    const isLong = performance.now() - since > most;
     if (isLong || this.#dead.size > 10_000) this.#dead.delete(key);
     return isLong;
+  }
+
+  /** True if an ended process was seen before. */
+  wasSeen(pid: number, { started }: ProcessStat): boolean {
+    return this.#dead.has(`${pid} ${started}`);
   }
 
   /** True for the limit of a process that some command started, and that has no mark of a command now. */
@@ -172,13 +182,15 @@ export class Kinship {
     return false;
   }
 
-  /** Lets go of a process that has ended. True if it was one of the command's. */
+  /** Lets go of a process that has ended. True if it was one of the command's, and may have just ended. */
   #reap(pid: number, stat: ProcessStat): boolean {
     if (this.#marks.isFirst(pid)) return false;
-    const isOurs = this.#has(pid, stat);
-    if (stat.parent === Deno.pid && (isOurs || this.#marks.isNobodys(pid, stat))) {
+    const limit = messageQueuesOf(pid);
+    const isMarked = this.#mark !== undefined && limit === this.#mark;
+    const isNews = isMarked || (!this.#marks.wasSeen(pid, stat) && this.#has(pid, stat));
+    if (stat.parent === Deno.pid && (isMarked || this.#marks.isNobodys(pid, stat, limit))) {
       this.#marks.libc?.reap(pid);
     }
-    return isOurs;
+    return isNews;
   }
 }
