@@ -24,7 +24,7 @@ import type { StorageHealth, Stores } from "./domain/ports.ts";
 import type { Toolbox } from "./domain/tool_ports.ts";
 import { policiesOf } from "./domain/tool_policy.ts";
 import type { Authenticator } from "./domain/principal.ts";
-import { Turns } from "./domain/turns.ts";
+import { LongTurns, ShortTurns } from "./domain/turns.ts";
 import type { App } from "./http/context.ts";
 import { createHttp } from "./http/server.ts";
 import { HeldBytes } from "./http/paced_body.ts";
@@ -134,7 +134,7 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
     ? new LeaseOwnership({ ...stores, clock, owner })
     : new LockOwnership(stores.leases, owner, clock);
   const feed = overrides.feed ?? new ChatFeed();
-  const lines = { turns: new Turns(), requests: new OpenRequests() };
+  const lines = { turns: new ShortTurns(), requests: new OpenRequests() };
   const providerHealth = new ProviderHealth();
   const catalog = modelCatalog({
     providers: config.providers,
@@ -227,7 +227,7 @@ async function connect(config: Config, storage: Storage, overrides: Overrides): 
     authenticator: authenticators(config, tokens, clock),
     streams: new Places(limits.streams, "open streams"),
     held: new HeldBytes(),
-    turns: new Turns(),
+    turns: new LongTurns(),
     bodies: new BodyGate(Math.max(BODIES, limits.bodyBytes, limits.fileBytes), clock),
     clock,
     ids,

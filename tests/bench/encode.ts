@@ -1,7 +1,7 @@
 /** The cost of encoding events, and of ten readers of a run compared with one. */
 import { setImmediate } from "node:timers";
 import type { RunEvent } from "../../src/domain/event.ts";
-import { Turns } from "../../src/domain/turns.ts";
+import { LongTurns } from "../../src/domain/turns.ts";
 import { runStream } from "../../src/http/stream.ts";
 import { RunStream } from "../../src/runs/run_stream.ts";
 import { dataStream } from "../../src/wire/data_stream.ts";
@@ -119,7 +119,7 @@ async function costOfRun(encoder: WireEncoder, group: number, readers: number): 
     after: 0,
     keepAliveMs: 60_000,
     onClose: () => {},
-    turns: new Turns(),
+    turns: new LongTurns(),
   };
   const reading = Array.from({ length: readers }, () => drain(runStream(run, options)));
   const events = Array.from({ length: groups }, () => deltas(group));

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { coderAuthenticator } from "../../src/auth/coder.ts";
 import { AppError } from "../../src/domain/errors.ts";
-import { Turns } from "../../src/domain/turns.ts";
+import { LongTurns } from "../../src/domain/turns.ts";
 import { HeldBytes, type Pace, pacedBody, sourceOf } from "../../src/http/paced_body.ts";
 import { Places } from "../../src/domain/places.ts";
 import type { HttpParts, RequestContext } from "../../src/http/context.ts";
@@ -26,7 +26,7 @@ function bodyOf(chunks: number[], pace: Partial<Pace> = {}) {
   const bytes = (async function* () {
     for (const size of chunks) yield new Uint8Array(size).fill(97);
   })();
-  const stream = pacedBody(() => sourceOf(bytes, new Turns()), {
+  const stream = pacedBody(() => sourceOf(bytes, new LongTurns()), {
     keepAliveMs: 10,
     onClose: () => closed++,
     ...pace,
@@ -146,7 +146,7 @@ Deno.test("all that a source has arrives in order, however it and its client tak
         for (const [n, size] of sizes.entries()) yield new Uint8Array(size).fill(n);
       })();
       const pace = { keepAliveMs: 60_000, onClose: () => {}, first: "\0".repeat(first) };
-      const body = pacedBody(() => sourceOf(bytes, new Turns()), pace);
+      const body = pacedBody(() => sourceOf(bytes, new LongTurns()), pace);
       const got: number[] = [];
       let read = 0;
       for await (const piece of body) {

@@ -1,7 +1,7 @@
 /** Clients that take their time: who takes something gets all of it, who takes nothing is dropped. */
 import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
 import type { LoggedEvent } from "../../src/domain/event.ts";
-import { Turns } from "../../src/domain/turns.ts";
+import { LongTurns } from "../../src/domain/turns.ts";
 import { runStream } from "../../src/http/stream.ts";
 import { RunStream } from "../../src/runs/run_stream.ts";
 import { dataStream } from "../../src/wire/data_stream.ts";
@@ -35,7 +35,7 @@ function streamOf(events: LoggedEvent[]) {
   const stream = runStream(run, {
     encoder: dataStream,
     after: 0,
-    turns: new Turns(),
+    turns: new LongTurns(),
     keepAliveMs: 15_000,
     onClose: () => closed++,
   });

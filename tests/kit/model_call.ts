@@ -1,6 +1,6 @@
 /** Calls to models without a server. */
 import { systemClock } from "../../src/domain/clock.ts";
-import { Turns } from "../../src/domain/turns.ts";
+import { ShortTurns } from "../../src/domain/turns.ts";
 import { OpenRequests } from "../../src/models/open_requests.ts";
 import { type ModelCall, modelCall } from "../../src/models/call.ts";
 import { ProviderHealth } from "../../src/models/health.ts";
@@ -10,7 +10,7 @@ export function plainModelCall(stallMs: number): ModelCall {
   return modelCall({
     clock: systemClock,
     mask: (text) => text,
-    turns: new Turns(),
+    turns: new ShortTurns(),
     requests: new OpenRequests(),
     refusedUrls: "local",
     health: new ProviderHealth(),

@@ -2,7 +2,7 @@
 import { APICallError } from "@ai-sdk/provider";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { ProviderConfig, ProviderType } from "../../src/domain/provider.ts";
-import { Turns } from "../../src/domain/turns.ts";
+import { ShortTurns } from "../../src/domain/turns.ts";
 import { addressOf } from "../../src/models/address.ts";
 import { discoverModels, ListFailure } from "../../src/models/discover.ts";
 import { OpenRequests } from "../../src/models/open_requests.ts";
@@ -32,7 +32,7 @@ async function askedBy(act: () => Promise<unknown>): Promise<string[]> {
 
 async function asks(type: ProviderType, baseUrl?: string): Promise<string> {
   const provider: ProviderConfig = { type, name: "one", apiKey: "key", baseUrl, models: ["m"] };
-  const create = providerFactory(provider, { turns: new Turns(), requests: new OpenRequests() });
+  const create = providerFactory(provider, { turns: new ShortTurns(), requests: new OpenRequests() });
   const [url = ""] = await askedBy(async () => {
     const client = await create("m");
     await client.stream(callOf("hi"), new AbortController().signal, () => {});
@@ -74,7 +74,7 @@ Deno.test("a server that is at its version alone is found without it", async () 
     const baseUrl = `${server.url}${path}`;
     const provider: ProviderConfig = { ...OLLAMA, baseUrl };
     assertEquals(await discoverModels(provider), ["m"]);
-    const lines = { turns: new Turns(), requests: new OpenRequests() };
+    const lines = { turns: new ShortTurns(), requests: new OpenRequests() };
     const client = await providerFactory(provider, lines)("m");
     let text = "";
     for (let turn = 0; turn < 2; turn++) {
@@ -93,7 +93,7 @@ Deno.test("a model that a server at its version does not have is told so", async
     chunks: [path.startsWith("/v1/") ? '{"error":{"message":"model not found"}}' : "no such page"],
   }));
   const provider: ProviderConfig = { ...OLLAMA, baseUrl: server.url };
-  const lines = { turns: new Turns(), requests: new OpenRequests() };
+  const lines = { turns: new ShortTurns(), requests: new OpenRequests() };
   const client = await providerFactory(provider, lines)("m");
   const failure = await assertRejects(
     () => client.stream(callOf("hi"), new AbortController().signal, () => {}),

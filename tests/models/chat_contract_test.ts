@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { LanguageModelV4StreamPart } from "@ai-sdk/provider";
 import { chatClient } from "../../src/models/chat/client.ts";
-import { Turns } from "../../src/domain/turns.ts";
+import { ShortTurns } from "../../src/domain/turns.ts";
 import { OpenRequests } from "../../src/models/open_requests.ts";
 import { ProviderHttp } from "../../src/models/provider_http.ts";
 import { startProvider, type Step } from "../kit/provider/provider.ts";
@@ -51,7 +51,7 @@ const script = fc.record({
 Deno.test("a clean stream gives the same content, calls, end and tokens as by the SDK", async () => {
   await using provider = await startProvider();
   const config = { apiKey: "key", baseUrl: provider.base.openai };
-  const lines = { turns: new Turns(), requests: new OpenRequests() };
+  const lines = { turns: new ShortTurns(), requests: new OpenRequests() };
   const ours = chatClient(config, "scripted", new ProviderHttp("openai-compatible", lines));
   const theirs = modelOf("compatible", provider);
   await fc.assert(

@@ -1,6 +1,6 @@
 /** Streams of real servers of the dialect give the same answer wherever the network cuts them. */
 import type { LanguageModelV4StreamPart } from "@ai-sdk/provider";
-import { Turns } from "../../src/domain/turns.ts";
+import { ShortTurns } from "../../src/domain/turns.ts";
 import { readAnswer } from "../../src/models/chat/client.ts";
 import { EventBody } from "../../src/models/event_body.ts";
 import { countOf } from "../kit/random.ts";
@@ -41,7 +41,7 @@ async function partsOf(
 ): Promise<LanguageModelV4StreamPart[]> {
   const parts: LanguageModelV4StreamPart[] = [];
   let ids = 0;
-  const events = new EventBody(streamOf(pieces, end), new Turns(), 8_000);
+  const events = new EventBody(streamOf(pieces, end), new ShortTurns(), 8_000);
   await readAnswer(events, (part) => void parts.push(part), () => `new-${ids++}`);
   return parts;
 }

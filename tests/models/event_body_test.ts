@@ -1,6 +1,6 @@
 /** The events of a body, whatever kind of stream it is, wherever it is cut, and however it is written. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { Turns } from "../../src/domain/turns.ts";
+import { ShortTurns } from "../../src/domain/turns.ts";
 import { EventBody } from "../../src/models/event_body.ts";
 import { Trouble } from "../../src/net/trouble.ts";
 
@@ -14,7 +14,7 @@ async function read(...pieces: (string | Uint8Array)[]): Promise<string> {
 }
 
 async function readAll(body: ReadableStream<Uint8Array>): Promise<string> {
-  const events = new EventBody(body, new Turns(), 9_000, { isStream: true });
+  const events = new EventBody(body, new ShortTurns(), 9_000, { isStream: true });
   let all = "";
   for (let read = await events.read(); !read.done; read = await events.read()) {
     all += new TextDecoder().decode(read.value);
@@ -51,7 +51,7 @@ Deno.test("cut at every byte, with every line end, the events are the same and w
     const bytes = encoder.encode(text);
     for (let at = 0; at <= bytes.length; at++) {
       const body = ReadableStream.from([bytes.slice(0, at), bytes.slice(at)]);
-      const events = new EventBody(body, new Turns(), 9_000, { isStream: true });
+      const events = new EventBody(body, new ShortTurns(), 9_000, { isStream: true });
       let all = "";
       for (let read = await events.read(); !read.done; read = await events.read()) {
         const some = new TextDecoder().decode(read.value);
@@ -106,6 +106,6 @@ Deno.test("a body that is cut off, and one that nobody wants any more", async ()
       reason = given;
     },
   });
-  await new EventBody(unwanted, new Turns(), 9_000, { isStream: true }).cancel("enough");
+  await new EventBody(unwanted, new ShortTurns(), 9_000, { isStream: true }).cancel("enough");
   assertEquals(reason, "enough");
 });

@@ -1,6 +1,6 @@
 /** Streams that the AI SDK reads give the same answer wherever the network cuts them, open or closed. */
 import type { LanguageModelV4StreamPart } from "@ai-sdk/provider";
-import { Turns } from "../../src/domain/turns.ts";
+import { ShortTurns } from "../../src/domain/turns.ts";
 import type { ModelClient } from "../../src/models/client.ts";
 import { OpenRequests } from "../../src/models/open_requests.ts";
 import { providerFactory } from "../../src/models/provider.ts";
@@ -14,7 +14,7 @@ const EVERY = countOf("PARLEY_CASES_EVERY", 15);
 for (const [name, recorded] of Object.entries(OTHERS)) {
   Deno.test(`${name}: the same answer in any form, cut anywhere`, async () => {
     const provider = { type: recorded.type, name: "one", apiKey: "key", models: [] };
-    const shared = { turns: new Turns(), requests: new OpenRequests() };
+    const shared = { turns: new ShortTurns(), requests: new OpenRequests() };
     const client = await providerFactory(provider, shared)("m");
     for (const [pieces, where] of cutEverywhere(recorded, EVERY)) {
       check(await partsOf(client, streamOf(pieces)), recorded, where);
