@@ -22,11 +22,8 @@ export interface BodyOptions {
   isStream?: boolean;
 }
 
-/** The result of a read. */
-export type BodyRead = { done: false; value: Uint8Array<ArrayBuffer> } | {
-  done: true;
-  value?: undefined;
-};
+/** The result of a read: the text of events. */
+export type BodyRead = { done: false; value: string } | { done: true; value?: undefined };
 
 const OVER: BodyRead = { done: true };
 
@@ -70,7 +67,7 @@ export class EventBody {
   async #next(): Promise<BodyRead> {
     for (;;) {
       const events = this.#events.take();
-      if (events) return { done: false, value: withoutPrototypes(events) };
+      if (events) return { done: false, value: withoutPrototypes(decoder.decode(events)) };
       if (this.#ended) break;
       await this.#try();
     }
@@ -139,9 +136,7 @@ export class EventBody {
     while (this.#kind === undefined && !this.#ended) await this.#try();
     if (!this.isWhole) return undefined;
     let text = "";
-    for (let read = await this.#next(); !read.done; read = await this.#next()) {
-      text += decoder.decode(read.value);
-    }
+    for (let read = await this.#next(); !read.done; read = await this.#next()) text += read.value;
     return text;
   }
 
@@ -158,9 +153,9 @@ export class EventBody {
           onFailure(error);
           return OVER;
         });
-        if (value) return controller.enqueue(events.take(value));
+        if (value !== undefined) return controller.enqueue(encoder.encode(events.take(value)));
         const missing = isBroken ? undefined : events.end();
-        if (missing) controller.enqueue(missing);
+        if (missing !== undefined) controller.enqueue(encoder.encode(missing));
         controller.close();
         await this.cancel(undefined);
       },
@@ -183,8 +178,10 @@ export class EventBody {
 /** What a body is: events, or an answer that is no stream, or something else, such as a page. */
 type BodyKind = "stream" | "json" | "text";
 
+const encoder = new TextEncoder();
+
 const [DATA, ERROR, END, SPACE] = ["data: ", "event: error\ndata: ", "\n\n", " "]
-  .map((text) => new TextEncoder().encode(text)) as [
+  .map((text) => encoder.encode(text)) as [
     Uint8Array,
     Uint8Array,
     Uint8Array,
@@ -248,10 +245,8 @@ const PROTOTYPE = /"(?:__proto__|constructor)"\s*:|\\u00[4-7]/i;
 const decoder = new TextDecoder();
 
 /** The AI SDK refuses a whole event for keys that could be taken for a prototype: they are left out. */
-function withoutPrototypes(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const text = decoder.decode(bytes);
-  if (!PROTOTYPE.test(text)) return bytes;
-  return new TextEncoder().encode(text.split("\n\n").map(harmlessEvent).join("\n\n"));
+function withoutPrototypes(text: string): string {
+  return PROTOTYPE.test(text) ? text.split("\n\n").map(harmlessEvent).join("\n\n") : text;
 }
 
 function harmlessEvent(event: string): string {

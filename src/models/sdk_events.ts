@@ -36,22 +36,21 @@ export class SdkEvents {
   }
 
   /** Takes whole events, and gives them as the SDK knows them. */
-  take(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    const text = new TextDecoder().decode(bytes);
+  take(text: string): string {
     const last = text.lastIndexOf("\n\n");
     const whole = last < 0 ? 0 : last + 2;
     const isHalf = this.#isWhole && whole < text.length;
-    if (!this.#marks?.test(text) && !isHalf) return bytes;
+    if (!this.#marks?.test(text) && !isHalf) return text;
     const isEvent = eventsIn(text.slice(whole)).every((event) => "value" in event);
     const events = [...eventsIn(isEvent ? text : text.slice(0, whole))];
     const mended = events.flatMap((event) => this.#mend(event));
     // What a body ends with in the middle of an event stays as it is, unless the answer was whole before.
-    return encoded(mended, isEvent || this.#isWhole ? "" : text.slice(whole));
+    return written(mended, isEvent || this.#isWhole ? "" : text.slice(whole));
   }
 
   /** What the answer lacks when its connection is closed. */
-  end(): Uint8Array<ArrayBuffer> | undefined {
-    return this.#isWhole && !this.isOver ? encoded([{ name: "", value: STOP }]) : undefined;
+  end(): string | undefined {
+    return this.#isWhole && !this.isOver ? written([{ name: "", value: STOP }]) : undefined;
   }
 
   #mend(event: ServerEvent): ServerEvent[] {
@@ -128,10 +127,10 @@ function counts(usage: Json | undefined, ...needed: string[]): JsonObject {
   return { ...Object.fromEntries(needed.map((key) => [key, 0])), ...Object.fromEntries(given) };
 }
 
-function encoded(events: readonly ServerEvent[], rest = ""): Uint8Array<ArrayBuffer> {
+function written(events: readonly ServerEvent[], rest = ""): string {
   const text = events.map((event) => {
     const name = event.name === "" ? "" : `event: ${event.name}\n`;
     return `${name}data: ${"value" in event ? JSON.stringify(event.value) : event.text}\n\n`;
   });
-  return new TextEncoder().encode(text.join("") + rest);
+  return text.join("") + rest;
 }

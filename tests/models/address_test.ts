@@ -32,7 +32,10 @@ async function askedBy(act: () => Promise<unknown>): Promise<string[]> {
 
 async function asks(type: ProviderType, baseUrl?: string): Promise<string> {
   const provider: ProviderConfig = { type, name: "one", apiKey: "key", baseUrl, models: ["m"] };
-  const create = providerFactory(provider, { turns: new ShortTurns(), requests: new OpenRequests() });
+  const create = providerFactory(provider, {
+    turns: new ShortTurns(),
+    requests: new OpenRequests(),
+  });
   const [url = ""] = await askedBy(async () => {
     const client = await create("m");
     await client.stream(callOf("hi"), new AbortController().signal, () => {});

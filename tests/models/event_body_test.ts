@@ -17,7 +17,7 @@ async function readAll(body: ReadableStream<Uint8Array>): Promise<string> {
   const events = new EventBody(body, new ShortTurns(), 9_000, { isStream: true });
   let all = "";
   for (let read = await events.read(); !read.done; read = await events.read()) {
-    all += new TextDecoder().decode(read.value);
+    all += read.value;
   }
   return all;
 }
@@ -54,7 +54,7 @@ Deno.test("cut at every byte, with every line end, the events are the same and w
       const events = new EventBody(body, new ShortTurns(), 9_000, { isStream: true });
       let all = "";
       for (let read = await events.read(); !read.done; read = await events.read()) {
-        const some = new TextDecoder().decode(read.value);
+        const some = read.value;
         assertEquals(some.endsWith("\n\n"), true, JSON.stringify([text, at, some]));
         all += some;
       }

@@ -7,7 +7,7 @@ import type { EventBody } from "../event_body.ts";
 import type { ProviderHttp } from "../provider_http.ts";
 import { ErrorAnswer } from "../whole_answer.ts";
 import { ChatAnswer } from "./answer.ts";
-import { eventsIn } from "./events.ts";
+import { EventReader } from "./events.ts";
 import { messagesOf, settingsOf } from "./request.ts";
 
 /** A server of chat completions. */
@@ -109,14 +109,14 @@ export async function readAnswer(
     if (part.type === "error" && events.isWhole) throw new ErrorAnswer(part.error as Json);
     wait = take(part) || wait;
   }, newId);
-  const decoder = new TextDecoder();
+  const reader = new EventReader();
   const pauses = new Pauses();
   let [isDone, count] = [false, 0];
   try {
     while (!isDone) {
       const read = await events.read(answer.left);
       if (read.done) break;
-      for (const event of eventsIn(decoder.decode(read.value, { stream: true }))) {
+      for (const event of reader.eventsIn(read.value)) {
         isDone ||= answer.take(event);
         // A provider may send a million events of nothing at once.
         if (++count % 64 === 0) await pauses.next();

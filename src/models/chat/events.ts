@@ -1,4 +1,4 @@
-import type { Json } from "../../domain/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../domain/json.ts";
 
 /** A server-sent event: the JSON of its data, or the data itself if that is no JSON. */
 export type ServerEvent = { name: string; value: Json } | { name: string; text: string };
@@ -8,14 +8,113 @@ const MAX_LINES = 1_000;
 
 /** The events in a text of whole ones, whose lines end in LF. */
 export function* eventsIn(text: string): Generator<ServerEvent> {
+  for (const event of blocksOf(text)) yield* readEvent(event);
+}
+
+function* blocksOf(text: string): Generator<string> {
   for (let from = 0, to = 0; from < text.length; from = to + 2) {
     to = text.indexOf("\n\n", from);
     if (to < 0) to = text.length;
-    yield* readEvent(text.slice(from, to));
+    yield text.slice(from, to);
   }
 }
 
-function* readEvent(event: string): Generator<ServerEvent> {
+/** How often in a row the events of an answer may be alike in vain. */
+const MAX_MISSES = 8;
+
+/**
+ * Reads the events of one answer. Most differ in the text of a delta alone: of these only that text is
+ * read, and put into the event before. So an event is valid until the next is read.
+ */
+export class EventReader {
+  #pattern: Pattern | undefined;
+  #misses = 0;
+
+  /** The events in a text of whole ones, whose lines end in LF. */
+  *eventsIn(text: string): Generator<ServerEvent> {
+    for (const block of blocksOf(text)) {
+      const alike = this.#pattern?.read(block);
+      if (alike) {
+        this.#misses = 0;
+        yield alike;
+        continue;
+      }
+      const events = readEvent(block);
+      if (this.#misses < MAX_MISSES && events.length === 1) this.#learn(block, events[0]!);
+      yield* events;
+    }
+  }
+
+  #learn(block: string, event: ServerEvent): void {
+    const pattern = "value" in event ? patternOf(block, event.value) : undefined;
+    if (!pattern) return;
+    this.#misses++;
+    this.#pattern = pattern;
+  }
+}
+
+/** The fields of a delta that bring its text. */
+const TEXTS = ["content", "reasoning_content", "reasoning", "text"];
+
+/** What an event looks like around the text of its delta. */
+class Pattern {
+  constructor(
+    private readonly head: string,
+    private readonly tail: string,
+    private readonly event: ServerEvent,
+    private readonly delta: JsonObject,
+    private readonly field: string,
+  ) {}
+
+  /** The event, if it is of this pattern. */
+  read(block: string): ServerEvent | undefined {
+    const end = block.length - this.tail.length;
+    const isAlike = block.startsWith(this.head) && end > this.head.length &&
+      block.endsWith(this.tail);
+    if (!isAlike) return undefined;
+    const text = stringOf(block.slice(this.head.length, end));
+    if (text === undefined) return undefined;
+    this.delta[this.field] = text;
+    return this.event;
+  }
+}
+
+/** The string that is written in JSON; undefined if it is anything else. */
+function stringOf(json: string): string | undefined {
+  if (json[0] !== '"') return undefined;
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the event has around the text of its delta, if it has one. */
+function patternOf(block: string, value: Json): Pattern | undefined {
+  const delta = deltaOf(value);
+  const field = delta &&
+    TEXTS.find((name) => typeof delta[name] === "string" && delta[name] !== "");
+  if (field === undefined) return undefined;
+  const literal = JSON.stringify(delta![field]);
+  const at = block.lastIndexOf(literal);
+  if (at < 0 || block.includes("\n")) return undefined;
+  const [head, tail] = [block.slice(0, at), block.slice(at + literal.length)];
+  // The same text may stand elsewhere in the event: with another one here, its delta must have that.
+  const probe = `${delta![field]}.`;
+  const [other] = readEvent(head + JSON.stringify(probe) + tail);
+  const changed = other && "value" in other ? deltaOf(other.value) : undefined;
+  if (changed?.[field] !== probe) return undefined;
+  return new Pattern(head, tail, other!, changed, field);
+}
+
+function deltaOf(value: Json): JsonObject | undefined {
+  const choices = isJsonObject(value) ? value["choices"] : undefined;
+  const choice = Array.isArray(choices) ? choices[0] : undefined;
+  const delta = isJsonObject(choice) ? choice["delta"] : undefined;
+  return isJsonObject(delta) ? delta : undefined;
+}
+
+function readEvent(event: string): ServerEvent[] {
   let name = "";
   const data: string[] = [];
   for (const line of event.includes("\n") ? event.split("\n") : [event]) {
@@ -24,11 +123,11 @@ function* readEvent(event: string): Generator<ServerEvent> {
     if (line.startsWith("data:")) data.push(value);
     else if (line.startsWith("event:")) name = value;
   }
-  if (data.length === 0) return;
+  if (data.length === 0) return [];
   const whole = read(name, data.join("\n"));
   // Some servers leave out the empty line between events.
-  if (data.length === 1 || data.length > MAX_LINES || "value" in whole) yield whole;
-  else for (const line of data) yield read(name, line);
+  if (data.length === 1 || data.length > MAX_LINES || "value" in whole) return [whole];
+  return data.map((line) => read(name, line));
 }
 
 function read(name: string, data: string): ServerEvent {
