@@ -1,4 +1,4 @@
-import { setImmediate, setTimeout } from "node:timers";
+import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { RunError } from "../domain/errors.ts";
 import type { EventGroup, RunEnding } from "../domain/records.ts";
 import type { Parts } from "./parts.ts";
@@ -6,7 +6,7 @@ import { isAway } from "./patience.ts";
 
 /**
  * The pause behind a write, so that many runs share the next one: for each other run as long as the write
- * took, but at most three times as long, and two milliseconds. A single run waits for none.
+ * took, but at most three times as long, and two milliseconds.
  */
 const SPACING = 3;
 const MAX_SPACING = 2;
@@ -55,6 +55,7 @@ export class GroupCommit {
   /** Until when the next write waits, by the clock that nobody sets. */
   #nextAt = -Infinity;
   #members = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Once `closed` is aborted, nothing is waited for. */
   constructor(
@@ -69,13 +70,20 @@ export class GroupCommit {
   }
 
   /** Writes what this run has with the next group. */
-  add(member: Member): void {
+  add(member: Member, isLast = false): void {
     this.#pending.add(member);
-    if (this.#scheduled) return;
+    if (this.#scheduled && !(isLast && this.#timer)) return;
     this.#scheduled = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     const wait = this.#nextAt - this.parts.clock.elapsed();
-    if (wait <= 0) setImmediate(() => this.#flush());
-    else setTimeout(() => this.#flush(), wait);
+    if (wait <= 0 || isLast) setImmediate(() => this.#flush());
+    else {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        this.#flush();
+      }, wait);
+    }
   }
 
   /** Holds the opening events of a run briefly, so that they share one write with the first content. */
@@ -102,7 +110,7 @@ export class GroupCommit {
     if (batches.size > 0) await this.#write(batches);
     this.#scheduled = false;
     const ended = clock.elapsed();
-    const spacing = Math.min(SPACING, this.#members - 1) * (ended - begun);
+    const spacing = Math.min(SPACING, Math.max(1, this.#members - 1)) * (ended - begun);
     this.#nextAt = ended + Math.min(MAX_SPACING, spacing);
     // What came while the group was written is the next one.
     for (const member of this.#pending) return this.add(member);

@@ -108,7 +108,7 @@ export class LogWriter implements Member {
   async end(ending: RunEnding): Promise<RunFailure | undefined> {
     if (!this.broken.aborted) {
       this.#ending = ending;
-      this.#commit.add(this);
+      this.#commit.add(this, true);
       await this.#ended.promise;
     }
     return this.broken.aborted ? (this.broken.reason as RunError).failure : undefined;
