@@ -1,6 +1,7 @@
 /** A chat in HTTP: the lookup by path, its JSON, and its schema. */
 import { z } from "zod";
 import type { Chat } from "../domain/chat.ts";
+import { isoTime } from "../domain/iso_time.ts";
 import { badRequest, nameSchema } from "../wire/validate.ts";
 import type { HttpParts, RequestContext } from "./context.ts";
 import { type Answer, answer, header, json } from "./describe.ts";
@@ -126,8 +127,8 @@ export function idInPath(c: RequestContext, name: string): string {
 export function chatJson(chat: Chat): z.infer<ReturnType<typeof chatSchema>> {
   return {
     id: chat.id,
-    created_at: new Date(chat.createdAt).toISOString(),
-    updated_at: new Date(chat.updatedAt).toISOString(),
+    created_at: isoTime(chat.createdAt),
+    updated_at: isoTime(chat.updatedAt),
     title: chat.title,
   };
 }

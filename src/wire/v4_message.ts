@@ -1,4 +1,5 @@
 /** Renders messages in the form of AI SDK 4 and the AgenticChat server. */
+import { isoTime } from "../domain/iso_time.ts";
 import {
   isToolPart,
   isUnknownPart,
@@ -37,7 +38,7 @@ export function toV4(message: Message): V4Message {
   return {
     id: message.id,
     role: message.role,
-    createdAt: new Date(message.createdAt).toISOString(),
+    createdAt: isoTime(message.createdAt),
     content: messageText(message),
     parts,
     ...((Array.isArray(annotated) || run) && { annotations }),
