@@ -5,11 +5,10 @@ import type { Parts } from "./parts.ts";
 import { isAway } from "./patience.ts";
 
 /**
- * The pause behind a write, so that many runs share the next one: for each other run as long as the write
- * took, but at most three times as long, and two milliseconds.
+ * The longest pause behind a write, so that what comes meanwhile shares the next one, in milliseconds. It
+ * is as long as the write took.
  */
-const SPACING = 3;
-const MAX_SPACING = 2;
+const MAX_PAUSE = 2;
 
 /** How long the opening events of a run wait for its first content, in milliseconds. */
 const OPENING_WAIT = 15;
@@ -54,8 +53,8 @@ export class GroupCommit {
   #waiting = false;
   /** Until when the next write waits, by the clock that nobody sets. */
   #nextAt = -Infinity;
-  #members = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Set while a group waits for that time. */
+  #pause: ReturnType<typeof setTimeout> | undefined;
 
   /** Once `closed` is aborted, nothing is waited for. */
   constructor(
@@ -63,27 +62,16 @@ export class GroupCommit {
     private readonly closed: AbortSignal,
   ) {}
 
-  /** One more run is being made; the result, called once, ends that. */
-  join(): () => void {
-    this.#members++;
-    return () => void this.#members--;
-  }
-
-  /** Writes what this run has with the next group. */
-  add(member: Member, isLast = false): void {
+  /** Writes what this run has with the next group; without a pause if it is the end of the run. */
+  add(member: Member, isEnd = false): void {
     this.#pending.add(member);
-    if (this.#scheduled && !(isLast && this.#timer)) return;
+    if (this.#scheduled && !(isEnd && this.#pause)) return;
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
     this.#scheduled = true;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const wait = this.#nextAt - this.parts.clock.elapsed();
-    if (wait <= 0 || isLast) setImmediate(() => this.#flush());
-    else {
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        this.#flush();
-      }, wait);
-    }
+    const wait = isEnd ? 0 : this.#nextAt - this.parts.clock.elapsed();
+    if (wait <= 0) setImmediate(() => this.#flush());
+    else this.#pause = setTimeout(() => this.#flush(), wait);
   }
 
   /** Holds the opening events of a run briefly, so that they share one write with the first content. */
@@ -98,6 +86,7 @@ export class GroupCommit {
   }
 
   async #flush(): Promise<void> {
+    this.#pause = undefined;
     const members = this.#pending;
     this.#pending = new Set();
     const batches = new Map<Member, Batch>();
@@ -110,8 +99,7 @@ export class GroupCommit {
     if (batches.size > 0) await this.#write(batches);
     this.#scheduled = false;
     const ended = clock.elapsed();
-    const spacing = Math.min(SPACING, Math.max(1, this.#members - 1)) * (ended - begun);
-    this.#nextAt = ended + Math.min(MAX_SPACING, spacing);
+    this.#nextAt = ended + Math.min(MAX_PAUSE, ended - begun);
     // What came while the group was written is the next one.
     for (const member of this.#pending) return this.add(member);
   }

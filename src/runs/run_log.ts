@@ -75,7 +75,6 @@ export class LogWriter implements Member {
     this.#parts = parts;
     this.#closed = closed;
     this.#last = stream.head;
-    this.#ended.promise.then(commit.join());
   }
 
   get runId(): string {
