@@ -5,9 +5,11 @@ import type { Parts } from "./parts.ts";
 import { isAway } from "./patience.ts";
 
 /**
- * The longest pause behind a write, so that what comes meanwhile shares the next one, in milliseconds. It
- * is as long as the write took.
+ * The pause behind a write, so that what comes meanwhile shares the next one: as long as the write took, or
+ * longer if it was for many runs, one more time for so many; but at most two milliseconds.
  */
+const MANY = 4;
+const MOST_TIMES = 3;
 const MAX_PAUSE = 2;
 
 /** How long the opening events of a run wait for its first content, in milliseconds. */
@@ -99,7 +101,8 @@ export class GroupCommit {
     if (batches.size > 0) await this.#write(batches);
     this.#scheduled = false;
     const ended = clock.elapsed();
-    this.#nextAt = ended + Math.min(MAX_PAUSE, ended - begun);
+    const times = Math.min(MOST_TIMES, 1 + batches.size / MANY);
+    this.#nextAt = ended + Math.min(MAX_PAUSE, times * (ended - begun));
     // What came while the group was written is the next one.
     for (const member of this.#pending) return this.add(member);
   }

@@ -94,13 +94,30 @@ export async function startParley(
 ): Promise<ParleySubject> {
   const dataDir = await Deno.makeTempDir({ prefix: "parley-bench-" });
   const process = await startDeno(["tests/bench/server.ts", dataDir], {
-    PARLEY_AI_PROVIDER_0_TYPE: "openai-compatible",
-    PARLEY_AI_PROVIDER_0_BASE_URL: `${provider.url}/v1`,
-    PARLEY_AI_PROVIDER_0_MODELS: "scripted",
-    PARLEY_AI_PROVIDER_1_TYPE: "demo",
+    ...providers(provider),
     BENCH_LOG: options.log === false ? "off" : "on",
   });
   return new ParleySubject(process, dataDir);
+}
+
+/** Starts a Parley that was compiled. */
+export async function startBinary(
+  program: string,
+  provider: Pick<Provider, "url">,
+): Promise<ParleySubject> {
+  const dataDir = await Deno.makeTempDir({ prefix: "parley-bench-" });
+  const args = ["serve", "--data", dataDir, "--listen", "127.0.0.1:0"];
+  const env = { ...providers(provider), PARLEY_TOKENS: `alice=${TOKENS.alice}` };
+  return new ParleySubject(await start(program, args, env), dataDir);
+}
+
+function providers({ url }: Pick<Provider, "url">): Record<string, string> {
+  return {
+    PARLEY_AI_PROVIDER_0_TYPE: "openai-compatible",
+    PARLEY_AI_PROVIDER_0_BASE_URL: `${url}/v1`,
+    PARLEY_AI_PROVIDER_0_MODELS: "scripted",
+    PARLEY_AI_PROVIDER_1_TYPE: "demo",
+  };
 }
 
 /** Starts the plain Go server of `peer/`. */
@@ -154,7 +171,7 @@ async function start(
   const child = new Deno.Command(program, {
     args,
     cwd: ROOT,
-    env: { ...env, PARLEY_LOG_LEVEL: "warn" },
+    env: { ...env, PARLEY_LOG_LEVEL: "error" },
     stdout: "piped",
     stderr: "inherit",
   }).spawn();

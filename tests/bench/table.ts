@@ -1,11 +1,14 @@
 /**
  * The table of speed: the same work on the provider alone, on a plain Go server and on Parley, in turn in one
- * run. Figures are medians of the rounds, with the lowest and highest in brackets.
+ * run. Figures are medians of the rounds, with the lowest and highest in brackets. If `PARLEY_BIN` is an
+ * executable, its start is measured, too.
  */
 import {
   HEADERS,
+  type ParleySubject,
   type Plan,
   type Provider,
+  startBinary,
   startParley,
   startPeer,
   startProvider,
@@ -46,7 +49,9 @@ export async function table(): Promise<void> {
   const targets = [alone(provider), target(peer), target(parley)];
   print(["", ...targets.map(({ name }) => name), "Parley's target"]);
   for (const work of WORKS) await report(work, targets);
-  await reportStart(provider);
+  await reportStart("source", () => startParley(provider));
+  const program = Deno.env.get("PARLEY_BIN");
+  if (program) await reportStart("binary", () => startBinary(program, provider));
   const servers = async () => [await startPeer(provider), await startParley(provider)];
   await reportMemory(servers);
 }
@@ -188,17 +193,17 @@ async function listsPerSecond(server: Subject): Promise<number> {
 }
 
 /** How long it takes from a fresh process, with a new database, to its first token. */
-async function reportStart(provider: Provider): Promise<void> {
+async function reportStart(of: string, start: () => Promise<ParleySubject>): Promise<void> {
   const times: number[] = [];
   for (let round = -1; round < ROUNDS; round++) {
     const begun = performance.now();
-    await using parley = await startParley(provider);
+    await using parley = await start();
     const chat = await parley.newChat();
     const open = performance.now() - begun;
     const first = await timeToFirst((onDeltas) => parley.ask(chat, { deltas: 3 }, onDeltas));
     if (round >= 0) times.push(open + first);
   }
-  print(["start to first answer, ms", "–", "–", spread(times), "120"]);
+  print([`start to first answer, ${of}, ms`, "–", "–", spread(times), "120"]);
 }
 
 /** Memory of fresh processes: idle, and what each stream adds that waits for a slow model. */
