@@ -107,7 +107,11 @@ export async function startBinary(
 ): Promise<ParleySubject> {
   const dataDir = await Deno.makeTempDir({ prefix: "parley-bench-" });
   const args = ["serve", "--data", dataDir, "--listen", "127.0.0.1:0"];
-  const env = { ...providers(provider), PARLEY_TOKENS: `alice=${TOKENS.alice}` };
+  const env = {
+    ...providers(provider),
+    PARLEY_TOKENS: `alice=${TOKENS.alice}`,
+    PARLEY_LOG_FORMAT: "json",
+  };
   return new ParleySubject(await start(program, args, env), dataDir);
 }
 
