@@ -19,8 +19,9 @@ function* blocksOf(text: string): Generator<string> {
   }
 }
 
-/** How often in a row the events of an answer may be alike in vain. */
+/** How often in a row an event may be taken for a pattern in vain, and how long one may be, in characters. */
 const MAX_MISSES = 8;
+const MAX_PATTERN = 4 * 1024;
 
 /**
  * Reads the events of one answer. Most differ in the text of a delta alone: of these only that text is
@@ -91,20 +92,26 @@ function stringOf(json: string): string | undefined {
 
 /** What the event has around the text of its delta, if it has one. */
 function patternOf(block: string, value: Json): Pattern | undefined {
+  if (block.length > MAX_PATTERN || block.includes("\n")) return undefined;
   const delta = deltaOf(value);
   const field = delta &&
     TEXTS.find((name) => typeof delta[name] === "string" && delta[name] !== "");
   if (field === undefined) return undefined;
   const literal = JSON.stringify(delta![field]);
   const at = block.lastIndexOf(literal);
-  if (at < 0 || block.includes("\n")) return undefined;
-  const [head, tail] = [block.slice(0, at), block.slice(at + literal.length)];
+  if (at < 0) return undefined;
+  // Copies: a part of a text keeps all of it, and this comes of everything that one read has brought.
+  const [head, tail] = [copyOf(block.slice(0, at)), copyOf(block.slice(at + literal.length))];
   // The same text may stand elsewhere in the event: with another one here, its delta must have that.
   const probe = `${delta![field]}.`;
   const [other] = readEvent(head + JSON.stringify(probe) + tail);
   const changed = other && "value" in other ? deltaOf(other.value) : undefined;
   if (changed?.[field] !== probe) return undefined;
   return new Pattern(head, tail, other!, changed, field);
+}
+
+function copyOf(text: string): string {
+  return text.split("").join("");
 }
 
 function deltaOf(value: Json): JsonObject | undefined {
