@@ -41,7 +41,7 @@ function firstLine(text: string): string {
     .map((text) => text.replace(/^\s*(title|subject)\s*:/i, "").trim())
     .find((text) => /[\p{L}\p{N}]/u.test(text)) ?? "";
   const plain = line
-    .replace(/[‘’]/g, "'")
+    .replace(/[\u2018\u2019]/g, "'")
     // An apostrophe inside a word is spelling, anywhere else it is a quote.
     .replace(/(?<![\p{L}\p{N}])'|'(?![\p{L}\p{N}])/gu, "")
     .replace(/[^\p{L}\p{M}\p{N}\s'.,?!()&+/-]/gu, " ")
