@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { hadItsTurn, LOOKS, othersHadTheirTurn } from "./loop.ts";
 
 /** Lets the work of many take turns, one after the other, with everything else of the process in between. */
@@ -6,13 +7,13 @@ export interface Turns {
   next(): Promise<void>;
 }
 
-/** After so long in which something always waited, all else has the loop for a while, in milliseconds. */
+/** After so long without a pause, all else has the loop for a while, in milliseconds. */
 const ROUND = 8;
 
-/** What keeps the loop for longer is followed by a pause as long, in milliseconds. */
+/** If all else has waited for longer, it gets as long a pause, in milliseconds. */
 const LONG = 5;
 
-/** Turns for work that takes a while each time, such as a page of the database: each is a pause for it. */
+/** Turns for work that takes a while each time, such as a page of the database: all else goes first. */
 export class LongTurns implements Turns {
   #last: Promise<void> = Promise.resolve();
   #begun = 0;
@@ -36,19 +37,27 @@ export class LongTurns implements Turns {
 /** For how long short turns follow each other before everything else has one, in milliseconds. */
 const WORK = 2;
 
+/** So long after a turn was given, its work may still be to come, in milliseconds. */
+const JUST = 0.1;
+
 /** A look of the runtime that takes no longer has found nothing that waits, in milliseconds. */
 const QUIET = 0.12;
 
+/** So many of these in a row end the turn of everything else: a request waits between its looks. */
+const QUIET_LOOKS = 2;
+
 /**
  * Turns for work that takes less than a millisecond, such as some bytes of an answer: everything else has
- * its turn once they have taken two, and only for as long as anything waits.
+ * its turn once they have taken two, and only for as long as anything waits. If they take longer than they
+ * should, they are long turns.
  */
 export class ShortTurns implements Turns {
   #last: Promise<void> = Promise.resolve();
-  /** When everything else had its turn. */
+  /** When a turn was given, and when everything else had one. */
+  #given = -Infinity;
   #shared = -Infinity;
-  /** When nothing else waited. */
-  #quiet = -Infinity;
+  /** When nothing else waited, or all else had the loop for a while. */
+  #free = -Infinity;
 
   next(): Promise<void> {
     return this.#last = this.#last.then(() => this.#turn());
@@ -56,25 +65,29 @@ export class ShortTurns implements Turns {
 
   async #turn(): Promise<void> {
     const begun = performance.now();
-    if (begun - this.#shared < WORK) return;
-    await this.#share(begun);
-    this.#shared = performance.now();
+    // Whoever had a turn just before has not done its work.
+    if (begun - this.#given < JUST) await new Promise((resolve) => setImmediate(resolve));
+    const worked = performance.now() - this.#shared;
+    if (worked >= WORK) {
+      await this.#share(begun, worked > LONG ? Infinity : QUIET_LOOKS);
+      this.#shared = performance.now();
+    }
+    this.#given = performance.now();
   }
 
-  async #share(begun: number): Promise<void> {
-    for (let look = 0, at = begun; look < LOOKS; look++) {
+  async #share(begun: number, enough: number): Promise<void> {
+    let at = performance.now();
+    for (let look = 0, quiet = 0; look < LOOKS && quiet < enough; look++) {
       await hadItsTurn();
       const now = performance.now();
-      if (now - at < QUIET) {
-        this.#quiet = now;
-        return;
-      }
+      quiet = now - at < QUIET ? quiet + 1 : 0;
+      if (quiet >= enough) this.#free = now;
       at = now;
     }
-    const late = performance.now() - begun;
-    if (late <= LONG && begun - this.#quiet < ROUND) return;
+    const late = at - begun;
+    if (late <= LONG && at - this.#free < ROUND) return;
     await pause(late > LONG ? late : 0);
-    this.#quiet = performance.now();
+    this.#free = performance.now();
   }
 }
 

@@ -5,10 +5,10 @@ import type { Parts } from "./parts.ts";
 import { isAway } from "./patience.ts";
 
 /**
- * The pause behind a write, so that what comes meanwhile shares the next one: as long as the write took, or
- * longer if it was for many runs, one more time for so many; but at most two milliseconds.
+ * The pause behind a write, so that what comes meanwhile shares the next one: as long as the write took, and
+ * as long again for each so many runs that it was for; at most three times as long, and two milliseconds.
  */
-const MANY = 4;
+const RUNS = 4;
 const MOST_TIMES = 3;
 const MAX_PAUSE = 2;
 
@@ -44,8 +44,8 @@ export const TAKEN_OVER = new RunError({
 });
 
 /**
- * Gathers the events of all runs until the next turn of the event loop and writes them together, so
- * that what one network read brought is one write, and a hundred runs share it.
+ * Gathers the events of all runs until the next turn of the event loop, or until the pause behind a write is
+ * over, and writes them together: what one network read brought is one write, and a hundred runs share it.
  */
 export class GroupCommit {
   #pending = new Set<Member>();
@@ -53,6 +53,8 @@ export class GroupCommit {
   #scheduled = false;
   /** True while only opening events are pending. */
   #waiting = false;
+  /** True if the end of a run is pending. */
+  #hasEnd = false;
   /** Until when the next write waits, by the clock that nobody sets. */
   #nextAt = -Infinity;
   /** Set while a group waits for that time. */
@@ -67,11 +69,12 @@ export class GroupCommit {
   /** Writes what this run has with the next group; without a pause if it is the end of the run. */
   add(member: Member, isEnd = false): void {
     this.#pending.add(member);
+    this.#hasEnd ||= isEnd;
     if (this.#scheduled && !(isEnd && this.#pause)) return;
     clearTimeout(this.#pause);
     this.#pause = undefined;
     this.#scheduled = true;
-    const wait = isEnd ? 0 : this.#nextAt - this.parts.clock.elapsed();
+    const wait = this.#hasEnd ? 0 : this.#nextAt - this.parts.clock.elapsed();
     if (wait <= 0) setImmediate(() => this.#flush());
     else this.#pause = setTimeout(() => this.#flush(), wait);
   }
@@ -89,6 +92,7 @@ export class GroupCommit {
 
   async #flush(): Promise<void> {
     this.#pause = undefined;
+    this.#hasEnd = false;
     const members = this.#pending;
     this.#pending = new Set();
     const batches = new Map<Member, Batch>();
@@ -101,7 +105,7 @@ export class GroupCommit {
     if (batches.size > 0) await this.#write(batches);
     this.#scheduled = false;
     const ended = clock.elapsed();
-    const times = Math.min(MOST_TIMES, 1 + batches.size / MANY);
+    const times = Math.min(MOST_TIMES, 1 + batches.size / RUNS);
     this.#nextAt = ended + Math.min(MAX_PAUSE, times * (ended - begun));
     // What came while the group was written is the next one.
     for (const member of this.#pending) return this.add(member);

@@ -29,28 +29,33 @@ const MAX_PATTERN = 4 * 1024;
  */
 export class EventReader {
   #pattern: Pattern | undefined;
-  #misses = 0;
+  /** By the field of the text: how many events in a row were read in vain for a pattern. */
+  readonly #misses = new Map<string, number>();
 
   /** The events in a text of whole ones, whose lines end in LF. */
   *eventsIn(text: string): Generator<ServerEvent> {
     for (const block of blocksOf(text)) {
       const alike = this.#pattern?.read(block);
       if (alike) {
-        this.#misses = 0;
+        this.#misses.delete(this.#pattern!.field);
         yield alike;
         continue;
       }
       const events = readEvent(block);
-      if (this.#misses < MAX_MISSES && events.length === 1) this.#learn(block, events[0]!);
+      if (events.length === 1) this.#learn(block, events[0]!);
       yield* events;
     }
   }
 
   #learn(block: string, event: ServerEvent): void {
-    const pattern = "value" in event ? patternOf(block, event.value) : undefined;
-    if (!pattern) return;
-    this.#misses++;
-    this.#pattern = pattern;
+    if (block.length > MAX_PATTERN || block.includes("\n") || !("value" in event)) return;
+    const delta = deltaOf(event.value);
+    const field = TEXTS.find((name) => typeof delta?.[name] === "string" && delta[name] !== "");
+    if (field === undefined) return;
+    const misses = this.#misses.get(field) ?? 0;
+    if (misses === MAX_MISSES) return;
+    this.#misses.set(field, misses + 1);
+    this.#pattern = patternOf(block, field, delta![field] as string) ?? this.#pattern;
   }
 }
 
@@ -64,7 +69,7 @@ class Pattern {
     private readonly tail: string,
     private readonly event: ServerEvent,
     private readonly delta: JsonObject,
-    private readonly field: string,
+    readonly field: string,
   ) {}
 
   /** The event, if it is of this pattern. */
@@ -90,20 +95,15 @@ function stringOf(json: string): string | undefined {
   }
 }
 
-/** What the event has around the text of its delta, if it has one. */
-function patternOf(block: string, value: Json): Pattern | undefined {
-  if (block.length > MAX_PATTERN || block.includes("\n")) return undefined;
-  const delta = deltaOf(value);
-  const field = delta &&
-    TEXTS.find((name) => typeof delta[name] === "string" && delta[name] !== "");
-  if (field === undefined) return undefined;
-  const literal = JSON.stringify(delta![field]);
+/** What an event has around the text in that field of its delta; undefined if it cannot be told. */
+function patternOf(block: string, field: string, text: string): Pattern | undefined {
+  const literal = JSON.stringify(text);
   const at = block.lastIndexOf(literal);
   if (at < 0) return undefined;
   // Copies: a part of a text keeps all of it, and this comes of everything that one read has brought.
   const [head, tail] = [copyOf(block.slice(0, at)), copyOf(block.slice(at + literal.length))];
   // The same text may stand elsewhere in the event: with another one here, its delta must have that.
-  const probe = `${delta![field]}.`;
+  const probe = `${text}.`;
   const [other] = readEvent(head + JSON.stringify(probe) + tail);
   const changed = other && "value" in other ? deltaOf(other.value) : undefined;
   if (changed?.[field] !== probe) return undefined;

@@ -78,13 +78,16 @@ export class Marks {
 
   /** Lets go of what has ended and was left to this process. */
   reap(): void {
+    const ended = new Set<string>();
     for (const pid of ownChildren()) {
       const stat = statOf(pid);
       if (!stat?.hasEnded || this.isFirst(pid)) continue;
+      ended.add(keyOf(pid, stat));
       const limit = messageQueuesOf(pid);
       const isOurs = limit !== undefined && this.#live.has(limit);
       if (isOurs || this.isNobodys(pid, stat, limit)) this.libc?.reap(pid);
     }
+    for (const key of this.#dead.keys()) if (!ended.has(key)) this.#dead.delete(key);
   }
 
   /** True for the first process of a command: the runtime waits for its end. */
@@ -97,19 +100,18 @@ export class Marks {
    * another part of the server, or hides: since this process adopts everything, nobody else will let go of
    * it. One with a limit like a mark may also be the first process of another workspace's command.
    */
-  isNobodys(pid: number, { started }: ProcessStat, limit: bigint | undefined): boolean {
-    const key = `${pid} ${started}`;
+  isNobodys(pid: number, stat: ProcessStat, limit: bigint | undefined): boolean {
+    const key = keyOf(pid, stat);
     const since = this.#dead.get(key) ?? performance.now();
+    if (this.#dead.size > 10_000) this.#dead.clear();
     this.#dead.set(key, since);
     const most = this.isHiding(limit) ? NOBODYS_MS.hidden : NOBODYS_MS.other;
-    const isLong = performance.now() - since > most;
-    if (isLong || this.#dead.size > 10_000) this.#dead.delete(key);
-    return isLong;
+    return performance.now() - since > most;
   }
 
-  /** True if an ended process was seen before. */
-  wasSeen(pid: number, { started }: ProcessStat): boolean {
-    return this.#dead.has(`${pid} ${started}`);
+  /** True if an ended process was seen before that time. */
+  wasSeen(pid: number, stat: ProcessStat, time: number): boolean {
+    return (this.#dead.get(keyOf(pid, stat)) ?? Infinity) < time;
   }
 
   /** True for the limit of a process that some command started, and that has no mark of a command now. */
@@ -117,6 +119,11 @@ export class Marks {
     return limit !== undefined && this.#most !== undefined && limit < this.#most &&
       !this.#live.has(limit);
   }
+}
+
+/** Numbers of processes are used again. */
+function keyOf(pid: number, { started }: ProcessStat): string {
+  return `${pid} ${started}`;
 }
 
 /** What all processes of a command have. */
@@ -144,6 +151,7 @@ export class Kinship {
     const children = new Map<number, number[]>();
     const found = new Set<number>();
     const pauses = new Pauses();
+    const begun = performance.now();
     const pids = allPids();
     let isCertain = true;
     for (const pid of pids) {
@@ -152,7 +160,7 @@ export class Kinship {
       if (!stat) isCertain = false;
       if (!stat || pid === Deno.pid || stat.started < this.#started) continue;
       if (stat.hasEnded) {
-        if (this.#reap(pid, stat)) isCertain = false;
+        if (this.#reap(pid, stat, begun)) isCertain = false;
         continue;
       }
       children.set(stat.parent, [...children.get(stat.parent) ?? [], pid]);
@@ -182,12 +190,12 @@ export class Kinship {
     return false;
   }
 
-  /** Lets go of a process that has ended. True if it was one of the command's, and may have just ended. */
-  #reap(pid: number, stat: ProcessStat): boolean {
+  /** Lets go of a process that has ended. True if it was one of the command's, and new to a look since `begun`. */
+  #reap(pid: number, stat: ProcessStat, begun: number): boolean {
     if (this.#marks.isFirst(pid)) return false;
     const limit = messageQueuesOf(pid);
     const isMarked = this.#mark !== undefined && limit === this.#mark;
-    const isNews = isMarked || (!this.#marks.wasSeen(pid, stat) && this.#has(pid, stat));
+    const isNews = isMarked || (!this.#marks.wasSeen(pid, stat, begun) && this.#has(pid, stat));
     if (stat.parent === Deno.pid && (isMarked || this.#marks.isNobodys(pid, stat, limit))) {
       this.#marks.libc?.reap(pid);
     }

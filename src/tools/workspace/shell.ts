@@ -62,6 +62,8 @@ export class Shell {
       throw new Problem("The command is too long: write a script first");
     }
     const token = crypto.randomUUID();
+    // What the last command left may have been too young then.
+    marks.reap();
     const child = this.#spawn(command, token);
     const running = new Running(child, marks.mark(child.pid, token), take, clock);
     this.#running.add(running);
