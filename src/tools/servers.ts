@@ -36,8 +36,8 @@ export async function toolServers(options: ToolServersOptions): Promise<ToolServ
   }
   if (mcpServers.length > 0 || workspace !== undefined) {
     // Programs of the same user could read the keys in it.
-    const { closeMemory } = await import("./workspace/undumpable.ts");
-    closeMemory();
+    const { closeToOthers } = await import("./workspace/closing.ts");
+    closeToOthers();
   }
   return servers.sort((a, b) => a.name < b.name ? -1 : 1);
 }

@@ -40,7 +40,7 @@ dd if=/proc/$PPID/mem bs=1 count=1
  * its memory is closed, and what a command finds afterwards.
  */
 const SERVER = `
-import { closeMemory } from "${import.meta.resolve("../../src/tools/workspace/undumpable.ts")}";
+import { closeToOthers } from "${import.meta.resolve("../../src/tools/workspace/closing.ts")}";
 import { Workspace } from "${import.meta.resolve("../../src/tools/workspace/workspace.ts")}";
 const [root, hunt] = Deno.args;
 const server = new Workspace({ root });
@@ -66,8 +66,11 @@ if (Deno.uid() === 0) {
   libc.symbols.prctl(4, 1n, 0n, 0n, 0n);
 }
 const before = await call("execute", { command: hunt });
-const isClosed = closeMemory();
+const isClosed = closeToOthers();
 const after = await call("execute", { command: hunt });
+// The runtime listens for the signal that opens its debugger half a second after its start.
+const signal = "sleep 0.6; kill -USR1 $PPID; sleep 0.3; echo sent";
+const debug = await call("execute", { command: signal });
 const files = [
   await call("write", { path: "made/file", content: "one" }),
   await call("edit", { path: "made/file", old_string: "one", new_string: "two" }),
@@ -82,12 +85,12 @@ const orphans = "env -i setsid sh -c 'sleep 9." + mark + " & sleep 9." + mark + 
 const left = await call("execute", { command: orphans });
 const search = "grep -ls '9[.]" + mark + "' /proc/[0-9]*/cmdline || true";
 const found = await call("execute", { command: search });
-console.log(JSON.stringify({ uid: Deno.uid(), before, isClosed, after, files, page, left, found }));
+console.log(JSON.stringify({ uid: Deno.uid(), before, isClosed, after, debug, files, page, left, found }));
 await server.close();
 `;
 
 if (LINUX) {
-  Deno.test("the key is not in any environment, file or memory that a command can read", async () => {
+  Deno.test("the key is not in any environment, file or memory that a command can read, or debug", async () => {
     await withWorkspace(async ({ root, outside }) => {
       for (const folder of [outside, root]) Deno.chmodSync(folder, 0o777);
       const script = `${outside}/server.ts`;
@@ -100,6 +103,8 @@ if (LINUX) {
       const text = new TextDecoder();
       assert(stdout.length > 0, text.decode(stderr));
       const seen = JSON.parse(text.decode(stdout));
+      assertMatch(seen.debug.output.output, /sent/);
+      assert(!/debugger/i.test(text.decode(stderr)), text.decode(stderr));
       assert(seen.uid !== 0);
       const [before, after] = [seen.before.output.output, seen.after.output.output];
       // The hunt finds what can be found.

@@ -5,6 +5,7 @@ const PR_GET_DUMPABLE = 3;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_CHILD_SUBREAPER = 36;
 const WNOHANG = 1;
+const SIGUSR1 = 10;
 const PRIO_PROCESS = 0;
 
 /** The largest file that a command may write, in bytes. */
@@ -18,6 +19,8 @@ const NICEST = 19;
 export interface Libc {
   /** Closes this process's memory and environment to other processes of its user. */
   closeMemory(): boolean;
+  /** Lets SIGUSR1 do nothing. What this process starts does not inherit that, as it would an ignored signal. */
+  disarm(): void;
   /** Makes this process the parent of what its descendants leave behind. */
   adopt(): boolean;
   /** Lets go of a child that has ended. */
@@ -47,6 +50,7 @@ export function loadLibc(): Libc | undefined {
       closeMemory: () =>
         symbols.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) === 0 &&
         symbols.prctl(PR_GET_DUMPABLE, 0n, 0n, 0n, 0n) === 0,
+      disarm: () => void symbols.signal(SIGUSR1, symbols.abs),
       adopt: () => symbols.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0,
       reap: (pid) => void symbols.waitpid(pid, null, WNOHANG),
       mark: () => limitOf(0, RLIMIT.messageQueues)?.[1],
@@ -73,6 +77,9 @@ function open() {
     getpriority: { parameters: ["i32", "i32"], result: "i32" },
     setpriority: { parameters: ["i32", "i32", "i32"], result: "i32" },
     waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+    signal: { parameters: ["i32", "pointer"], result: "pointer" },
+    // Takes a number, and does nothing with it.
+    abs: { type: "pointer" },
   });
   return { symbols: library.symbols, close: () => library.close() };
 }
