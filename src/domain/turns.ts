@@ -7,7 +7,7 @@ export interface Turns {
   next(): Promise<void>;
 }
 
-/** After so long without a pause, all else has the loop for a while, in milliseconds. */
+/** After so long, all else has the loop for a while behind long turns, in milliseconds. */
 const ROUND = 8;
 
 /** If all else has waited for longer, it gets as long a pause, in milliseconds. */
@@ -56,8 +56,6 @@ export class ShortTurns implements Turns {
   /** When a turn was given, and when everything else had one. */
   #given = -Infinity;
   #shared = -Infinity;
-  /** When nothing else waited, or all else had the loop for a while. */
-  #free = -Infinity;
 
   next(): Promise<void> {
     return this.#last = this.#last.then(() => this.#turn());
@@ -65,29 +63,28 @@ export class ShortTurns implements Turns {
 
   async #turn(): Promise<void> {
     const begun = performance.now();
+    const since = begun - this.#given;
     // Whoever had a turn just before has not done its work.
-    if (begun - this.#given < JUST) await new Promise((resolve) => setImmediate(resolve));
-    const worked = performance.now() - this.#shared;
-    if (worked >= WORK) {
-      await this.#share(begun, worked > LONG ? Infinity : QUIET_LOOKS);
+    if (since < JUST) await new Promise((resolve) => setImmediate(resolve));
+    if (performance.now() - this.#shared >= WORK) {
+      await this.#share(since > LONG ? Infinity : QUIET_LOOKS);
+      const late = performance.now() - begun;
+      // A request takes several looks of the runtime, and would wait for a long turn before each.
+      if (late > LONG || since > LONG) await pause(late > LONG ? late : 0);
       this.#shared = performance.now();
     }
     this.#given = performance.now();
   }
 
-  async #share(begun: number, enough: number): Promise<void> {
+  /** Lets everything else have its turn, until so many looks have found nothing that waits. */
+  async #share(enough: number): Promise<void> {
     let at = performance.now();
     for (let look = 0, quiet = 0; look < LOOKS && quiet < enough; look++) {
       await hadItsTurn();
       const now = performance.now();
       quiet = now - at < QUIET ? quiet + 1 : 0;
-      if (quiet >= enough) this.#free = now;
       at = now;
     }
-    const late = at - begun;
-    if (late <= LONG && at - this.#free < ROUND) return;
-    await pause(late > LONG ? late : 0);
-    this.#free = performance.now();
   }
 }
 
