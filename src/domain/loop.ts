@@ -10,11 +10,11 @@ const NOTHING = new Uint8Array();
  * does while JavaScript waits. An immediate is taken before that (measured: a request waited 240 ms beside
  * such a loop), and a timer comes no sooner than after 2 ms; a digest is made in another thread.
  */
-export async function hadItsTurn(): Promise<void> {
+export async function socketsHadTheirTurn(): Promise<void> {
   await crypto.subtle.digest("SHA-1", NOTHING);
 }
 
 /** Resolves once everything else that waits had its turn. */
 export async function othersHadTheirTurn(): Promise<void> {
-  for (let look = 0; look < LOOKS; look++) await hadItsTurn();
+  for (let look = 0; look < LOOKS; look++) await socketsHadTheirTurn();
 }

@@ -1,10 +1,17 @@
 import { setImmediate } from "node:timers";
-import { hadItsTurn, LOOKS, othersHadTheirTurn } from "./loop.ts";
+import { LOOKS, othersHadTheirTurn, socketsHadTheirTurn } from "./loop.ts";
 
 /** Lets the work of many take turns, one after the other, with everything else of the process in between. */
-export interface Turns {
+export abstract class Turns {
+  #last: Promise<void> = Promise.resolve();
+
   /** Resolves when it is the caller's turn. */
-  next(): Promise<void>;
+  next(): Promise<void> {
+    return this.#last = this.#last.then(() => this.turn());
+  }
+
+  /** Resolves when the next turn may begin; called once the last one has. */
+  protected abstract turn(): Promise<void>;
 }
 
 /** After so long, all else has the loop for a while behind long turns, in milliseconds. */
@@ -14,15 +21,10 @@ const ROUND = 8;
 const LONG = 5;
 
 /** Turns for work that takes a while each time, such as a page of the database: all else goes first. */
-export class LongTurns implements Turns {
-  #last: Promise<void> = Promise.resolve();
+export class LongTurns extends Turns {
   #begun = 0;
 
-  next(): Promise<void> {
-    return this.#last = this.#last.then(() => this.#turn());
-  }
-
-  async #turn(): Promise<void> {
+  protected override async turn(): Promise<void> {
     const ended = performance.now();
     const isRound = ended - this.#begun >= ROUND;
     // A timer comes no sooner than after 2 ms.
@@ -51,23 +53,18 @@ const QUIET_LOOKS = 2;
  * its turn once they have taken two, and only for as long as anything waits. If they take longer than they
  * should, they are long turns.
  */
-export class ShortTurns implements Turns {
-  #last: Promise<void> = Promise.resolve();
+export class ShortTurns extends Turns {
   /** When a turn was given, and when everything else had one. */
   #given = -Infinity;
   #shared = -Infinity;
 
-  next(): Promise<void> {
-    return this.#last = this.#last.then(() => this.#turn());
-  }
-
-  async #turn(): Promise<void> {
+  protected override async turn(): Promise<void> {
     const begun = performance.now();
     const since = begun - this.#given;
     // Whoever had a turn just before has not done its work.
     if (since < JUST) await new Promise((resolve) => setImmediate(resolve));
     if (performance.now() - this.#shared >= WORK) {
-      await this.#share(since > LONG ? Infinity : QUIET_LOOKS);
+      await (since > LONG ? othersHadTheirTurn() : othersAreDone());
       const late = performance.now() - begun;
       // A request takes several looks of the runtime, and would wait for a long turn before each.
       if (late > LONG || since > LONG) await pause(late > LONG ? late : 0);
@@ -75,16 +72,16 @@ export class ShortTurns implements Turns {
     }
     this.#given = performance.now();
   }
+}
 
-  /** Lets everything else have its turn, until so many looks have found nothing that waits. */
-  async #share(enough: number): Promise<void> {
-    let at = performance.now();
-    for (let look = 0, quiet = 0; look < LOOKS && quiet < enough; look++) {
-      await hadItsTurn();
-      const now = performance.now();
-      quiet = now - at < QUIET ? quiet + 1 : 0;
-      at = now;
-    }
+/** Resolves once everything else had its turn, or nothing else waits. */
+async function othersAreDone(): Promise<void> {
+  let at = performance.now();
+  for (let look = 0, quiet = 0; look < LOOKS && quiet < QUIET_LOOKS; look++) {
+    await socketsHadTheirTurn();
+    const now = performance.now();
+    quiet = now - at < QUIET ? quiet + 1 : 0;
+    at = now;
   }
 }
 

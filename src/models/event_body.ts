@@ -67,7 +67,7 @@ export class EventBody {
   async #next(): Promise<BodyRead> {
     for (;;) {
       const events = this.#events.take();
-      if (events) return { done: false, value: withoutPrototypes(decoder.decode(events)) };
+      if (events !== undefined) return { done: false, value: withoutPrototypes(events) };
       if (this.#ended) break;
       await this.#try();
     }

@@ -17,6 +17,8 @@ const ROOM = 32 * 1024;
 const [LF, CR] = [0x0a, 0x0d];
 const BOM = [0xef, 0xbb, 0xbf];
 
+const decoder = new TextDecoder();
+
 /** The fields that mean something to a reader of answers. */
 const DATA = new TextEncoder().encode("data:");
 const FIELDS = [DATA, new TextEncoder().encode("event:")];
@@ -63,10 +65,10 @@ export class EventBytes {
     this.#add(chunk, from, chunk.length);
   }
 
-  /** The whole events that have come; undefined if there are none. */
-  take(): Uint8Array<ArrayBuffer> | undefined {
+  /** The text of the whole events that have come; undefined if there are none. */
+  take(): string | undefined {
     if (this.#whole === 0) return undefined;
-    const events = this.#bytes.slice(0, this.#whole);
+    const events = decoder.decode(this.#bytes.subarray(0, this.#whole));
     const rest = this.#bytes.subarray(this.#whole, this.#length);
     if (this.#bytes.length > ROOM && rest.length <= ROOM) {
       this.#bytes = new Uint8Array(ROOM);

@@ -1,14 +1,11 @@
 import type { LanguageModelV4FinishReason, LanguageModelV4StreamPart } from "@ai-sdk/provider";
 import { isJsonObject, type Json, type JsonObject } from "../../domain/json.ts";
 import { Grace } from "../grace.ts";
-import type { ServerEvent } from "./events.ts";
+import { REASONING, type ServerEvent } from "./events.ts";
 import { ToolCalls } from "./tool_calls.ts";
 import { usageOf } from "./usage.ts";
 
 type Emit = (part: LanguageModelV4StreamPart) => void;
-
-/** Where a server that reasons puts its thoughts. */
-const REASONING = ["reasoning_content", "reasoning", "thinking"] as const;
 
 /** What servers call the reasons to end, beside the dialect's own. */
 const REASONS: Record<string, LanguageModelV4FinishReason["unified"]> = {

@@ -59,8 +59,11 @@ export class EventReader {
   }
 }
 
+/** Where a server that reasons puts its thoughts. */
+export const REASONING = ["reasoning_content", "reasoning", "thinking"] as const;
+
 /** The fields of a delta that bring its text. */
-const TEXTS = ["content", "reasoning_content", "reasoning", "text"];
+const TEXTS = ["content", ...REASONING, "text"] as const;
 
 /** What an event looks like around the text of its delta. */
 class Pattern {

@@ -164,7 +164,7 @@ export class Kinship {
         continue;
       }
       children.set(stat.parent, [...children.get(stat.parent) ?? [], pid]);
-      if (this.#has(pid, stat)) found.add(pid);
+      if (this.#has(pid, stat, messageQueuesOf(pid))) found.add(pid);
     }
     // A set also gives what is added to it meanwhile.
     for (const pid of found) for (const child of children.get(pid) ?? []) found.add(child);
@@ -176,9 +176,12 @@ export class Kinship {
     this.#marks.forget(this.pid, this.#mark);
   }
 
-  #has(pid: number, { parent, group, session }: ProcessStat): boolean {
-    const limit = messageQueuesOf(pid);
-    if (this.#mark !== undefined && limit === this.#mark) return true;
+  #has(
+    pid: number,
+    { parent, group, session }: ProcessStat,
+    limit: bigint | undefined,
+  ): boolean {
+    if (this.#isMarked(limit)) return true;
     const isHiding = parent === Deno.pid && this.#marks.isHiding(limit);
     // Root can raise a limit. Numbers may be another's by now, but that is rare.
     const isMarkCertain = this.#mark !== undefined && Deno.uid() !== 0;
@@ -190,12 +193,17 @@ export class Kinship {
     return false;
   }
 
+  #isMarked(limit: bigint | undefined): boolean {
+    return this.#mark !== undefined && limit === this.#mark;
+  }
+
   /** Lets go of a process that has ended. True if it was one of the command's, and new to a look since `begun`. */
   #reap(pid: number, stat: ProcessStat, begun: number): boolean {
     if (this.#marks.isFirst(pid)) return false;
     const limit = messageQueuesOf(pid);
-    const isMarked = this.#mark !== undefined && limit === this.#mark;
-    const isNews = isMarked || (!this.#marks.wasSeen(pid, stat, begun) && this.#has(pid, stat));
+    const isMarked = this.#isMarked(limit);
+    const isNews = isMarked ||
+      (!this.#marks.wasSeen(pid, stat, begun) && this.#has(pid, stat, limit));
     if (stat.parent === Deno.pid && (isMarked || this.#marks.isNobodys(pid, stat, limit))) {
       this.#marks.libc?.reap(pid);
     }
